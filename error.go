@@ -1,0 +1,73 @@
+package kernel
+
+import "fmt"
+
+// A Code is what a program reads of an [Error] or a [Verdict]; people read the
+// sentence beside it. Verdict codes are upper case, problem codes lower case.
+type Code string
+
+// Codes of verdicts: why a decision is what it is (a closed set). Further
+// codes come with the registry, facts and approvals.
+const (
+	CodeRule               Code = "RULE"
+	CodeNoMatchingRule     Code = "NO_MATCHING_RULE"
+	CodeEvaluationError    Code = "EVALUATION_ERROR"
+	CodeConstraintConflict Code = "CONSTRAINT_CONFLICT"
+	CodeUnknownAction      Code = "UNKNOWN_ACTION"
+	CodeUnknownResource    Code = "UNKNOWN_RESOURCE"
+	CodeUnavailable        Code = "UNAVAILABLE"
+)
+
+// Codes of problems: why there is no verdict. A caller may branch on them.
+const (
+	Invalid          Code = "invalid_request"     // 400: the request does not fit the contract or the schema
+	Malformed        Code = "malformed_json"      // 400: not strict JSON
+	Unsupported      Code = "unsupported"         // 400: a feature this version refuses by name
+	Unauthenticated  Code = "unauthenticated"     // 401: no caller could be established
+	Forbidden        Code = "forbidden"           // 403: the caller may not do this
+	NotFound         Code = "not_found"           // 404: no such thing, or not the caller's to see
+	MethodNotAllowed Code = "method_not_allowed"  // 405
+	Timeout          Code = "request_timeout"     // 408: the client was too slow
+	Spent            Code = "request_id_spent"    // 409: the recorded ALLOW may no longer be replayed
+	Reused           Code = "request_id_reused"   // 409: the request_id came with another request
+	TooLarge         Code = "too_large"           // 413: the body is over its limit
+	MediaType        Code = "unsupported_media"   // 415: a body that is not application/json
+	WrongHost        Code = "misdirected_request" // 421: a Host this server was not given
+	Internal         Code = "internal"            // 500: our fault; never a verdict
+	Unavailable           = CodeUnavailable       // 503: not recorded, so not decided
+)
+
+// An Error is meant for the caller's eyes. Any other error is ours, and the
+// caller only learns that something failed.
+type Error struct {
+	Code    Code
+	Message string // a sentence, lower case, no full stop
+	Path    string // where in the JSON document: $.resource.environment; empty when nowhere in particular
+	Hint    string // what to do about it, when known
+}
+
+func (e *Error) Error() string {
+	if e.Path == "" {
+		return e.Message
+	}
+	return e.Path + ": " + e.Message
+}
+
+// Errorf returns an Error with a code and a message for people.
+func Errorf(c Code, format string, args ...any) *Error {
+	return &Error{Code: c, Message: fmt.Sprintf(format, args...)}
+}
+
+// At returns a copy of e that points to a place in the caller's document.
+func (e *Error) At(path string) *Error {
+	c := *e
+	c.Path = path
+	return &c
+}
+
+// WithHint returns a copy of e that says what to do next.
+func (e *Error) WithHint(format string, args ...any) *Error {
+	c := *e
+	c.Hint = fmt.Sprintf(format, args...)
+	return &c
+}
