@@ -1,0 +1,118 @@
+# `make` lists the targets. Go and make are all that is needed; tools are
+# built at the versions below into .tools/.
+
+GO         ?= go
+T          ?= 1m
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS    := -s -w -X github.com/strixlabs/execution-kernel/internal/app.Version=$(VERSION)
+BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+STATICCHECK_VERSION   := v0.8.2
+GOLANGCI_LINT_VERSION := v2.15.0
+STATICCHECK   := .tools/staticcheck-$(STATICCHECK_VERSION)
+GOLANGCI_LINT := .tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# The race detector needs cgo and a C compiler; without one the tests run without it.
+RACE = $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+say = @printf '==> %s\n'
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 16
+
+.PHONY: build
+build: ## build bin/kernel and bin/solo
+	$(BUILD) -o bin/kernel ./cmd/kernel
+	$(BUILD) -o bin/solo ./cmd/solo
+
+.PHONY: demo
+demo: build ## decide, record, verify, tamper, replay: two minutes with the kernel
+	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo/demo.sh
+
+.PHONY: test
+test: ## every test, with everything it needs (Go modules and tools are fetched)
+	$(say) 'format and vet'
+	@$(MAKE) --no-print-directory fmt-check vet
+	$(say) 'build'
+	@$(MAKE) --no-print-directory build
+	$(say) 'lint'
+	@$(MAKE) --no-print-directory lint
+	$(say) 'tests'
+	@$(GO) test ./...
+	$(say) 'tests with the race detector$(if $(RACE),, : skipped, there is no C compiler)'
+	@$(if $(RACE),$(GO) test -race -short $(RACE_PACKAGES),true)
+	$(say) 'policies'
+	@$(MAKE) --no-print-directory policies
+	$(say) 'examples and benchmarks'
+	@$(MAKE) --no-print-directory modules
+	$(say) 'fuzz, 3s each'
+	@$(MAKE) --no-print-directory fuzz T=3s
+	$(say) 'all tests passed'
+
+.PHONY: check
+check: fmt-check vet staticcheck ## what a commit needs: format, vet, lint, fast tests
+	@$(GO) test -short ./...
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w .
+
+.PHONY: fmt-check
+fmt-check:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
+		{ printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; }
+
+.PHONY: vet
+vet:
+	@$(GO) vet ./...
+
+.PHONY: staticcheck
+staticcheck: $(STATICCHECK)
+	@$(STATICCHECK) ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## golangci-lint with the rules of .golangci.yml
+	@$(GOLANGCI_LINT) run ./...
+
+$(STATICCHECK):
+	@echo '    building staticcheck $(STATICCHECK_VERSION)'
+	@$(call install,honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION),staticcheck,$@)
+
+$(GOLANGCI_LINT):
+	@echo '    building golangci-lint $(GOLANGCI_LINT_VERSION), some minutes the first time'
+	@$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION),golangci-lint,$@)
+
+# install MODULE@VERSION, BINARY, FILE
+install = GOBIN="$(CURDIR)/.tools/new" $(GO) install $(1) && mv .tools/new/$(2) $(3)
+
+.PHONY: policies
+policies: build
+	@for bundle in policies/shipping policies/examples/*/; do \
+		echo "    $$bundle" && bin/kernel check "$$bundle" && bin/kernel test "$$bundle" >/dev/null || exit 1; done
+
+.PHONY: modules
+modules:
+	@cd examples/storefront && $(GO) vet ./... && $(GO) test ./...
+	@cd bench && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for T each (make fuzz T=1m)
+	@GO='$(GO)' scripts/fuzz.sh $(T)
+
+.PHONY: bench
+bench: ## run the benchmarks and print the table of docs/performance.md
+	@cd bench && $(GO) test -run '^$$' -bench . -count 5 . | $(GO) run ./table
+
+.PHONY: docs
+docs: ## write the generated parts of docs/ and run every example in them
+	$(GO) test -count=1 -run '^TestDocs' . -update
+
+.PHONY: cover
+cover: ## measure the coverage of the tests, package by package
+	@$(GO) test -short -coverprofile coverage.out -coverpkg ./... ./... >/dev/null
+	@$(GO) tool cover -func coverage.out | tail -1
+
+.PHONY: clean
+clean: ## remove what make built
+	rm -rf bin .tools coverage.out
