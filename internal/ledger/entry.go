@@ -1,0 +1,121 @@
+// Package ledger turns what happened into entries of the log, and the log into
+// evidence: every entry is a leaf of a Merkle tree whose head is signed.
+//
+// It promises that an entry, once encoded, can be read, verified and replayed
+// by every later version, byte for byte.
+package ledger
+
+import (
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// Version is the version of the entry format: the member v of every entry.
+const Version = 1
+
+// A Kind says what an entry records.
+type Kind string
+
+// The kinds of this version. Kinds are added, never changed.
+const (
+	KindDecision Kind = "decision" // a verdict about a request
+	KindRefusal  Kind = "refusal"  // a call turned away before it was decided
+	KindPolicy   Kind = "policy"   // another bundle decides from here on
+	KindToken    Kind = "token"    // a token was created or revoked
+	KindAccess   Kind = "access"   // somebody read the log or an explanation
+)
+
+// Kinds lists every kind.
+func Kinds() []Kind {
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess}
+}
+
+// An Entry is what one leaf of the log says. Exactly one of the pointers is
+// set; it gives the entry its kind. The zero Entry cannot be encoded.
+type Entry struct {
+	Shard   int
+	Seq     uint64    // position in the shard, from 0 without gaps
+	Instant time.Time // what it was decided for; never before that of the entry before
+	Node    string    // who wrote it
+	Batch   string    // the commit it was written in
+	Caller  string    // the principal behind it
+	Door    string    // where it came in; empty for what the kernel does by itself
+
+	Decision *Decided
+	Refusal  *Refused
+	Policy   *PolicyChange
+	Token    *TokenChange
+	Access   *Access
+}
+
+// Decided is the body of a decision. The request is not in it: it and its
+// digest lie beside the entry, bound to it by the commitment, so that they can
+// be erased without breaking the log.
+type Decided struct {
+	ID         string // decision id
+	Agent      string
+	Action     string
+	Commitment [32]byte       // [Commit] of salt and canonical request
+	Phase1     bool           // the verdict answers the Phase 1 contract
+	ClaimedAt  string         // the time the caller of Phase 1 claimed, as sent; nothing rests on it
+	Verdict    kernel.Verdict // without RequestDigest, an unsalted hash
+}
+
+// Refused is the body of a refusal: what was wrong and how large the body was,
+// never the body.
+type Refused struct {
+	Code  kernel.Code
+	Path  string // where in the JSON document; empty when nowhere in particular
+	Size  int64  // bytes of the body, or of all bodies when Count > 1
+	Count int    // calls this entry stands for: 1, or many of one caller in one second
+}
+
+// PolicyChange is the body of a policy entry.
+type PolicyChange struct {
+	Change   string // "activated"
+	Version  string // sha256:… of the bundle
+	Previous string // of the one before; empty for the first
+}
+
+// TokenChange is the body of a token entry; the secret is nowhere in it.
+type TokenChange struct {
+	Change    string // "created" or "revoked"
+	ID        string
+	Name      string
+	Roles     []kernel.Role
+	Agent     string    // with the role agent
+	SpeaksFor []string  // with the role gateway
+	Expires   time.Time // zero: never
+}
+
+// Access is the body of an access entry: who read is the entry's caller.
+type Access struct {
+	What  string // what was read: "decisions", "explain", "log"
+	Query string // which of it, as the door was asked
+}
+
+// Kind returns the kind of the entry, or "" unless exactly one body is set.
+func (e Entry) Kind() Kind {
+	var kind Kind
+	n := 0
+	for _, b := range []struct {
+		set  bool
+		kind Kind
+	}{
+		{e.Decision != nil, KindDecision},
+		{e.Refusal != nil, KindRefusal},
+		{e.Policy != nil, KindPolicy},
+		{e.Token != nil, KindToken},
+		{e.Access != nil, KindAccess},
+	} {
+		if b.set {
+			kind = b.kind
+			n++
+		}
+	}
+	if n != 1 {
+		return ""
+	}
+	return kind
+}

@@ -1,0 +1,112 @@
+package ledger
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// The wire types are the format of version 1, members in the order of RFC 8785.
+// They never change: what comes later is a new kind or an optional member.
+
+type wireEntry struct {
+	Access   *wireAccess   `json:"access,omitzero"`
+	Batch    string        `json:"batch"`
+	Caller   string        `json:"caller"`
+	Decision *wireDecision `json:"decision,omitzero"`
+	Door     string        `json:"door,omitzero"`
+	Instant  string        `json:"instant"`
+	Kind     Kind          `json:"kind"`
+	Node     string        `json:"node"`
+	Policy   *wirePolicy   `json:"policy,omitzero"`
+	Refusal  *wireRefusal  `json:"refusal,omitzero"`
+	Seq      uint64        `json:"seq"`
+	Shard    int           `json:"shard"`
+	Token    *wireToken    `json:"token,omitzero"`
+	V        int           `json:"v"`
+}
+
+type wireAccess struct {
+	Query string `json:"query"`
+	What  string `json:"what"`
+}
+
+type wireDecision struct {
+	Action        string      `json:"action"`
+	Agent         string      `json:"agent"`
+	ClaimedAt     string      `json:"claimed_at,omitzero"`
+	Commitment    string      `json:"commitment"`
+	ID            string      `json:"id"`
+	Phase1        bool        `json:"phase1,omitzero"`
+	PolicyVersion string      `json:"policy_version"`
+	Verdict       wireVerdict `json:"verdict"`
+}
+
+// The policy version stands once, beside the verdict: two could disagree.
+type wireVerdict struct {
+	Advice            string                    `json:"advice,omitzero"`
+	ApprovalsRequired int                       `json:"approvals_required"`
+	Code              kernel.Code               `json:"code"`
+	Constraints       map[string]jsontext.Value `json:"constraints"`
+	Decision          kernel.Effect             `json:"decision"`
+	Reason            string                    `json:"reason"`
+	RiskLevel         kernel.Risk               `json:"risk_level"`
+	Rules             []string                  `json:"rules"`
+}
+
+type wirePolicy struct {
+	Change   string `json:"change"`
+	Previous string `json:"previous,omitzero"`
+	Version  string `json:"version"`
+}
+
+type wireRefusal struct {
+	Code  kernel.Code `json:"code"`
+	Count int         `json:"count"`
+	Path  string      `json:"path,omitzero"`
+	Size  int64       `json:"size"`
+}
+
+type wireToken struct {
+	Agent     string        `json:"agent,omitzero"`
+	Change    string        `json:"change"`
+	Expires   string        `json:"expires,omitzero"`
+	ID        string        `json:"id"`
+	Name      string        `json:"name"`
+	Roles     []kernel.Role `json:"roles"`
+	SpeaksFor []string      `json:"speaks_for,omitempty"`
+}
+
+// instantLayout is RFC 3339 with exactly nine fractional digits, in UTC.
+const instantLayout = "2006-01-02T15:04:05.000000000Z"
+
+// The instants that nanoseconds since 1970 in 64 bits can tell, in whole years.
+const minYear, maxYear = 1678, 2261
+
+func formatInstant(t time.Time) (string, error) {
+	t = t.UTC()
+	if t.Year() < minYear || t.Year() > maxYear {
+		return "", fmt.Errorf("instant in year %d; it must be between %d and %d", t.Year(), minYear, maxYear)
+	}
+	return t.Format(instantLayout), nil
+}
+
+func parseInstant(s string) (time.Time, error) {
+	t, err := time.Parse(instantLayout, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("instant %q is not RFC 3339 in UTC with nine fractional digits", s)
+	}
+	return t, nil
+}
+
+func parseCommitment(s string) (c [32]byte, err error) {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != len(c) {
+		return c, fmt.Errorf("commitment %q is not a SHA-256 in hex", s)
+	}
+	return [32]byte(raw), nil
+}
