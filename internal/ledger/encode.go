@@ -5,11 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/strixlabs/execution-kernel"
 )
 
 const maxInteger = 1<<53 - 1 // beyond it RFC 8785 would round
@@ -19,134 +14,162 @@ const maxInteger = 1<<53 - 1 // beyond it RFC 8785 would round
 // no or several bodies, a verdict with a request digest, constraints that are
 // not a bool, an integer within ±(2^53−1) or a list of strings, invalid UTF-8.
 func Encode(e Entry) ([]byte, error) {
-	w, err := toWire(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
+	c := canonical{buf: make([]byte, 0, 1024)}
+	c.entry(e)
+	if c.err != nil {
+		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, c.err)
 	}
-	data, err := json.Marshal(w, json.Deterministic(true))
-	if err != nil {
-		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
-	}
-	body := jsontext.Value(data)
-	if err := body.Canonicalize(); err != nil {
-		return nil, fmt.Errorf("encode entry %d: %w", e.Seq, err)
-	}
-	return body, nil
+	return c.buf, nil
 }
 
-func toWire(e Entry) (*wireEntry, error) {
+// entry writes the members in the order of RFC 8785: by name, which puts each
+// body where its kind belongs.
+func (c *canonical) entry(e Entry) {
 	kind := e.Kind()
+	c.keep(checkEnvelope(e, kind))
+	instant, err := formatInstant(e.Instant)
+	c.keep(err)
+	if c.err != nil {
+		return
+	}
+	c.open('{')
+	if kind == KindAccess {
+		c.access(e.Access)
+	}
+	c.text("batch", e.Batch)
+	c.text("caller", e.Caller)
+	if kind == KindDecision {
+		c.decision(e.Decision)
+	}
+	c.textIfAny("door", e.Door)
+	c.text("instant", instant)
+	c.text("kind", string(kind))
+	c.text("node", e.Node)
+	switch kind {
+	case KindPolicy:
+		c.policy(e.Policy)
+	case KindRefusal:
+		c.refusal(e.Refusal)
+	}
+	c.integer("seq", int64(e.Seq))
+	c.integer("shard", int64(e.Shard))
+	if kind == KindToken {
+		c.token(e.Token)
+	}
+	c.integer("v", Version)
+	c.close('}')
+}
+
+func checkEnvelope(e Entry, kind Kind) error {
 	switch {
 	case kind == "":
-		return nil, errors.New("an entry has exactly one body")
+		return errors.New("an entry has exactly one body")
 	case e.Seq > maxInteger:
-		return nil, fmt.Errorf("seq is beyond %d", maxInteger)
+		return fmt.Errorf("seq is beyond %d", maxInteger)
 	case e.Shard < 0 || e.Shard > math.MaxInt32:
-		return nil, fmt.Errorf("shard %d; it is between 0 and %d", e.Shard, math.MaxInt32)
+		return fmt.Errorf("shard %d; it is between 0 and %d", e.Shard, math.MaxInt32)
 	}
-	instant, err := formatInstant(e.Instant)
-	if err != nil {
-		return nil, err
-	}
-	w := &wireEntry{
-		V: Version, Shard: e.Shard, Seq: e.Seq, Instant: instant, Kind: kind,
-		Node: e.Node, Batch: e.Batch, Caller: e.Caller, Door: e.Door,
-	}
-	return w, w.setBody(e)
+	return nil
 }
 
-func (w *wireEntry) setBody(e Entry) (err error) {
-	switch w.Kind {
-	case KindDecision:
-		w.Decision, err = decisionToWire(e.Decision)
-	case KindRefusal:
-		w.Refusal, err = refusalToWire(e.Refusal)
-	case KindPolicy:
-		w.Policy, err = policyToWire(e.Policy)
-	case KindToken:
-		w.Token, err = tokenToWire(e.Token)
-	case KindAccess:
-		w.Access, err = accessToWire(e.Access)
-	}
-	return err
-}
-
-func decisionToWire(d *Decided) (*wireDecision, error) {
+func (c *canonical) decision(d *Decided) {
 	v := d.Verdict
+	c.keep(checkDecision(d))
+	c.object("decision")
+	c.text("action", d.Action)
+	c.text("agent", d.Agent)
+	c.textIfAny("claimed_at", d.ClaimedAt)
+	c.text("commitment", hex.EncodeToString(d.Commitment[:]))
+	c.text("id", d.ID)
+	if d.Phase1 {
+		c.flag("phase1", true)
+	}
+	// Once, beside the verdict and not in it: two could disagree.
+	c.text("policy_version", v.PolicyVersion)
+	c.object("verdict")
+	c.textIfAny("advice", v.Advice)
+	c.integer("approvals_required", int64(v.ApprovalsRequired))
+	c.text("code", string(v.Code))
+	c.constraints("constraints", v.Constraints)
+	c.spelling("decision", v.Decision)
+	c.text("reason", v.Reason)
+	c.spelling("risk_level", v.RiskLevel)
+	texts(c, "rules", v.Rules)
+	c.close('}')
+	c.close('}')
+}
+
+func checkDecision(d *Decided) error {
 	switch {
-	case d.ID == "" || d.Agent == "" || d.Action == "" || v.PolicyVersion == "":
-		return nil, errors.New("a decision has an id, an agent, an action and a policy version")
+	case d.ID == "" || d.Agent == "" || d.Action == "" || d.Verdict.PolicyVersion == "":
+		return errors.New("a decision has an id, an agent, an action and a policy version")
 	case d.Commitment == [32]byte{}:
-		return nil, errors.New("a decision has a commitment to its request")
-	case v.RequestDigest != "":
-		return nil, errors.New("a request digest does not belong into an entry: it would tell what erasure removes")
-	case v.ApprovalsRequired < 0 || v.ApprovalsRequired > maxInteger:
-		return nil, fmt.Errorf("approvals_required is %d", v.ApprovalsRequired)
+		return errors.New("a decision has a commitment to its request")
+	case d.Verdict.RequestDigest != "":
+		return errors.New("a request digest does not belong into an entry: it would tell what erasure removes")
+	case d.Verdict.ApprovalsRequired < 0:
+		return fmt.Errorf("approvals_required is %d", d.Verdict.ApprovalsRequired)
 	}
-	constraints := make(map[string]jsontext.Value, len(v.Constraints))
-	for _, name := range kernel.SortedKeys(v.Constraints) {
-		value, err := constraintToWire(v.Constraints[name])
-		if err != nil {
-			return nil, fmt.Errorf("constraint %s: %w", name, err)
-		}
-		constraints[name] = value
-	}
-	return &wireDecision{
-		ID: d.ID, Agent: d.Agent, Action: d.Action, PolicyVersion: v.PolicyVersion,
-		Commitment: hex.EncodeToString(d.Commitment[:]), Phase1: d.Phase1, ClaimedAt: d.ClaimedAt,
-		Verdict: wireVerdict{
-			Decision: v.Decision, RiskLevel: v.RiskLevel, ApprovalsRequired: v.ApprovalsRequired,
-			Constraints: constraints, Reason: v.Reason, Code: v.Code, Advice: v.Advice, Rules: v.Rules,
-		},
-	}, nil
+	return nil
 }
 
-func constraintToWire(v any) (jsontext.Value, error) {
-	switch v := v.(type) {
-	case bool, []string:
-	case int64:
-		if v < -maxInteger || v > maxInteger {
-			return nil, fmt.Errorf("%d is beyond ±%d", v, maxInteger)
-		}
-	default:
-		return nil, fmt.Errorf("%T; a constraint is a bool, an int64 or a []string", v)
-	}
-	return json.Marshal(v)
+// spelling writes an effect or a risk; one without a name is an error.
+func (c *canonical) spelling(name string, v interface{ MarshalText() ([]byte, error) }) {
+	text, err := v.MarshalText()
+	c.keep(err)
+	c.text(name, string(text))
 }
 
-func refusalToWire(r *Refused) (*wireRefusal, error) {
-	if r.Code == "" || r.Count < 1 || r.Count > maxInteger || r.Size < 0 || r.Size > maxInteger {
-		return nil, fmt.Errorf("a refusal has a code, a count from 1 and a size from 0, not %q, %d, %d", r.Code, r.Count, r.Size)
+func (c *canonical) refusal(r *Refused) {
+	if r.Code == "" || r.Count < 1 || r.Size < 0 {
+		c.keep(fmt.Errorf("a refusal has a code, a count from 1 and a size from 0, not %q, %d, %d", r.Code, r.Count, r.Size))
 	}
-	return &wireRefusal{Code: r.Code, Path: r.Path, Size: r.Size, Count: r.Count}, nil
+	c.object("refusal")
+	c.text("code", string(r.Code))
+	c.integer("count", int64(r.Count))
+	c.textIfAny("path", r.Path)
+	c.integer("size", r.Size)
+	c.close('}')
 }
 
-func policyToWire(p *PolicyChange) (*wirePolicy, error) {
+func (c *canonical) policy(p *PolicyChange) {
 	if p.Change != "activated" || p.Version == "" {
-		return nil, fmt.Errorf("a policy entry says which version was activated, not %q, %q", p.Change, p.Version)
+		c.keep(fmt.Errorf("a policy entry says which version was activated, not %q, %q", p.Change, p.Version))
 	}
-	return &wirePolicy{Change: p.Change, Version: p.Version, Previous: p.Previous}, nil
+	c.object("policy")
+	c.text("change", p.Change)
+	c.textIfAny("previous", p.Previous)
+	c.text("version", p.Version)
+	c.close('}')
 }
 
-func tokenToWire(t *TokenChange) (*wireToken, error) {
+func (c *canonical) token(t *TokenChange) {
 	if t.Change != "created" && t.Change != "revoked" || t.ID == "" {
-		return nil, fmt.Errorf("a token entry says which id was created or revoked, not %q, %q", t.Change, t.ID)
+		c.keep(fmt.Errorf("a token entry says which id was created or revoked, not %q, %q", t.Change, t.ID))
 	}
-	w := &wireToken{
-		Change: t.Change, ID: t.ID, Name: t.Name, Roles: t.Roles,
-		Agent: t.Agent, SpeaksFor: t.SpeaksFor,
+	c.object("token")
+	c.textIfAny("agent", t.Agent)
+	c.text("change", t.Change)
+	if !t.Expires.IsZero() {
+		expires, err := formatInstant(t.Expires)
+		c.keep(err)
+		c.text("expires", expires)
 	}
-	if t.Expires.IsZero() {
-		return w, nil
+	c.text("id", t.ID)
+	c.text("name", t.Name)
+	texts(c, "roles", t.Roles)
+	if len(t.SpeaksFor) > 0 {
+		texts(c, "speaks_for", t.SpeaksFor)
 	}
-	var err error
-	w.Expires, err = formatInstant(t.Expires)
-	return w, err
+	c.close('}')
 }
 
-func accessToWire(a *Access) (*wireAccess, error) {
+func (c *canonical) access(a *Access) {
 	if a.What == "" {
-		return nil, errors.New("an access entry says what was read")
+		c.keep(errors.New("an access entry says what was read"))
 	}
-	return &wireAccess{What: a.What, Query: a.Query}, nil
+	c.object("access")
+	c.text("query", a.Query)
+	c.text("what", a.What)
+	c.close('}')
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 )
@@ -268,6 +270,42 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := ledger.Encode(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestEncodeWritesTheFormOfRFC8785(t *testing.T) {
+	entries := golden(t)
+	odd := entries["decision"]
+	odd.Decision.Verdict.Constraints = map[string]any{
+		"\U00010000": true, "\uffff": int64(-9007199254740991), "": []string{}, "b\tc": []string{"\x00", "\u007f", "/"}, "B": false,
+	}
+	odd.Caller = "\b\f\n\r\t\x1f\"\\/\u2028\u2029\U0001F600<script>"
+	entries["odd"] = odd
+	for name, e := range entries {
+		body, err := ledger.Encode(e)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		canonical := jsontext.Value(bytes.Clone(body))
+		if err := canonical.Canonicalize(); err != nil || !bytes.Equal(canonical, body) {
+			t.Errorf("%s: Encode = %s, want %s (%v)", name, body, canonical, err)
+		}
+		if got, err := ledger.Decode(body); err != nil || !reflect.DeepEqual(got, e) {
+			t.Errorf("%s: Decode = %+v, %v, want %+v", name, got, err, e)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	body, err := ledger.Encode(golden(&testing.T{})["decision"])
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ledger.Decode(body); err != nil {
 			b.Fatal(err)
 		}
 	}

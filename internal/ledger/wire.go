@@ -10,23 +10,24 @@ import (
 	"github.com/strixlabs/execution-kernel"
 )
 
-// The wire types are the format of version 1, members in the order of RFC 8785.
-// They never change: what comes later is a new kind or an optional member.
+// The wire types are the format of version 1 as [Decode] reads it; what Encode
+// writes is compared with what was read, so neither can forget a member. They
+// never change: what comes later is a new kind or an optional member.
 
 type wireEntry struct {
-	Access   *wireAccess   `json:"access,omitzero"`
+	Access   *wireAccess   `json:"access"`
 	Batch    string        `json:"batch"`
 	Caller   string        `json:"caller"`
-	Decision *wireDecision `json:"decision,omitzero"`
-	Door     string        `json:"door,omitzero"`
+	Decision *wireDecision `json:"decision"`
+	Door     string        `json:"door"`
 	Instant  string        `json:"instant"`
 	Kind     Kind          `json:"kind"`
 	Node     string        `json:"node"`
-	Policy   *wirePolicy   `json:"policy,omitzero"`
-	Refusal  *wireRefusal  `json:"refusal,omitzero"`
+	Policy   *wirePolicy   `json:"policy"`
+	Refusal  *wireRefusal  `json:"refusal"`
 	Seq      uint64        `json:"seq"`
 	Shard    int           `json:"shard"`
-	Token    *wireToken    `json:"token,omitzero"`
+	Token    *wireToken    `json:"token"`
 	V        int           `json:"v"`
 }
 
@@ -38,17 +39,16 @@ type wireAccess struct {
 type wireDecision struct {
 	Action        string      `json:"action"`
 	Agent         string      `json:"agent"`
-	ClaimedAt     string      `json:"claimed_at,omitzero"`
+	ClaimedAt     string      `json:"claimed_at"`
 	Commitment    string      `json:"commitment"`
 	ID            string      `json:"id"`
-	Phase1        bool        `json:"phase1,omitzero"`
+	Phase1        bool        `json:"phase1"`
 	PolicyVersion string      `json:"policy_version"`
 	Verdict       wireVerdict `json:"verdict"`
 }
 
-// The policy version stands once, beside the verdict: two could disagree.
 type wireVerdict struct {
-	Advice            string                    `json:"advice,omitzero"`
+	Advice            string                    `json:"advice"`
 	ApprovalsRequired int                       `json:"approvals_required"`
 	Code              kernel.Code               `json:"code"`
 	Constraints       map[string]jsontext.Value `json:"constraints"`
@@ -60,25 +60,25 @@ type wireVerdict struct {
 
 type wirePolicy struct {
 	Change   string `json:"change"`
-	Previous string `json:"previous,omitzero"`
+	Previous string `json:"previous"`
 	Version  string `json:"version"`
 }
 
 type wireRefusal struct {
 	Code  kernel.Code `json:"code"`
 	Count int         `json:"count"`
-	Path  string      `json:"path,omitzero"`
+	Path  string      `json:"path"`
 	Size  int64       `json:"size"`
 }
 
 type wireToken struct {
-	Agent     string        `json:"agent,omitzero"`
+	Agent     string        `json:"agent"`
 	Change    string        `json:"change"`
-	Expires   string        `json:"expires,omitzero"`
+	Expires   string        `json:"expires"`
 	ID        string        `json:"id"`
 	Name      string        `json:"name"`
 	Roles     []kernel.Role `json:"roles"`
-	SpeaksFor []string      `json:"speaks_for,omitempty"`
+	SpeaksFor []string      `json:"speaks_for"`
 }
 
 // instantLayout is RFC 3339 with exactly nine fractional digits, in UTC.
