@@ -1,0 +1,26 @@
+package app_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/strixlabs/execution-kernel/internal/app"
+)
+
+// TestMain is also the other process of tests that need one.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("TEST_HOLD_LOCK"); dir != "" {
+		holdLock(dir)
+	}
+	os.Exit(m.Run())
+}
+
+func holdLock(dir string) {
+	if _, err := app.TakeLock(app.Folder{Path: dir}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	<-time.After(time.Minute)
+}

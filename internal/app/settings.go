@@ -1,0 +1,113 @@
+package app
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/suggest"
+)
+
+// A Setting is one thing that can be configured: as the key of the file, as a
+// flag and as a variable of the environment.
+type Setting struct {
+	Key     string // listen; --listen; KERNEL_LISTEN
+	Value   string // what stands for its value in help texts; empty for a switch
+	Default string // empty when there is none, or when it depends on the machine
+	Usage   string
+
+	path bool // relative paths of the configuration file start at its folder
+	set  func(c *Config, text string) error
+}
+
+// Variable is the setting's name in the environment.
+func (s Setting) Variable() string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
+}
+
+const variablePrefix = "KERNEL_"
+
+// Settings lists every setting, in the order help texts show them.
+func Settings() []Setting { return slices.Clone(settings) }
+
+var settings = []Setting{
+	{Key: "data", Value: "DIR", Usage: "the data folder (default: $XDG_STATE_HOME/execution-kernel, else ~/.local/state/execution-kernel)",
+		path: true, set: text(func(c *Config) *string { return &c.Data })},
+	{Key: "policies", Value: "PATH", Usage: "the bundle to decide by, a folder or one file; changes are picked up while the kernel runs",
+		path: true, set: text(func(c *Config) *string { return &c.Policies })},
+	{Key: "listen", Value: "HOST:PORT", Default: "127.0.0.1:7373", Usage: "the address to listen on; port 0 picks a free one",
+		set: text(func(c *Config) *string { return &c.Listen })},
+	{Key: "hosts", Value: "NAME,…", Usage: "names this server answers to besides the loopback names",
+		set: list(func(c *Config) *[]string { return &c.Hosts })},
+	{Key: "tls-cert", Value: "FILE", Usage: "certificate chain (PEM); needed to listen on other than loopback addresses",
+		path: true, set: text(func(c *Config) *string { return &c.TLSCert })},
+	{Key: "tls-key", Value: "FILE", Usage: "private key of the certificate (PEM)",
+		path: true, set: text(func(c *Config) *string { return &c.TLSKey })},
+	{Key: "dev", Usage: "answer calls without a token, on loopback only; never where others can log in",
+		set: toggle(func(c *Config) *bool { return &c.Dev })},
+	{Key: "log-format", Value: "auto|text|json", Default: "auto", Usage: "how the service writes its own log; auto is text on a terminal, else JSON",
+		set: text(func(c *Config) *string { return &c.LogFormat })},
+	{Key: "server", Value: "URL", Usage: "the kernel to talk to (default: the one running on the data folder)",
+		set: text(func(c *Config) *string { return &c.Server })},
+	{Key: "token", Value: "TOKEN", Usage: "the token to show; other users can see it in the list of processes, prefer --token-file or KERNEL_TOKEN",
+		set: text(func(c *Config) *string { return &c.Token })},
+	{Key: "token-file", Value: "FILE", Usage: "a file that holds the token (default: the data folder's admin.token, for the kernel running on it)",
+		path: true, set: text(func(c *Config) *string { return &c.TokenFile })},
+}
+
+func settingByKey(key string) (Setting, bool) {
+	i := slices.IndexFunc(settings, func(s Setting) bool { return s.Key == key })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return settings[i], true
+}
+
+// unknownSetting says that nothing is called name, and what was meant.
+func unknownSetting(where, name string, known []string) error {
+	e := kernel.Errorf(kernel.Invalid, "%sunknown setting %q", where, name)
+	if near := suggest.DidYouMean(name, known); near != "" {
+		return e.WithHint("%s", near)
+	}
+	return e.WithHint("the settings are %s", strings.Join(known, ", "))
+}
+
+func settingKeys() []string {
+	var keys []string
+	for _, s := range settings {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = s
+		return nil
+	}
+}
+
+func list(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = nil
+		for item := range strings.SplitSeq(s, ",") {
+			if item = strings.TrimSpace(item); item == "" {
+				return kernel.Errorf(kernel.Invalid, "the list %q has an empty element", s)
+			}
+			*field(c) = append(*field(c), item)
+		}
+		return nil
+	}
+}
+
+func toggle(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		on, err := strconv.ParseBool(s)
+		if err != nil || s != "true" && s != "false" {
+			return kernel.Errorf(kernel.Invalid, "%q is neither true nor false", s)
+		}
+		*field(c) = on
+		return nil
+	}
+}
