@@ -4,7 +4,7 @@
 GO         ?= go
 T          ?= 1m
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS    := -s -w -X github.com/strixlabs/execution-kernel/internal/app.Version=$(VERSION)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
 BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 STATICCHECK_VERSION   := v0.8.2

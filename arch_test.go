@@ -48,6 +48,8 @@ var rooms = []room{
 	{path: "client", floor: 7, only: []string{"."}, std: true},
 	{path: "contract", floor: 7, only: []string{}, std: true},
 
+	{path: "internal/app/starter", floor: 7, only: []string{}, std: true},
+
 	{path: "internal/app", floor: 8},
 
 	{path: "cmd/kernel", floor: 9},

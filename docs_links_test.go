@@ -1,0 +1,126 @@
+package kernel_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var (
+	fenced  = regexp.MustCompile("(?ms)^```.*?^```$")
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+)
+
+// TestDocsLinksLead checks that every relative link names a file of this tree
+// and, behind a #, a heading of it.
+func TestDocsLinksLead(t *testing.T) {
+	for _, doc := range documents(t) {
+		prose := fenced.ReplaceAllString(readDoc(t, doc), "")
+		for _, m := range link.FindAllStringSubmatch(prose, -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target := path.Join(path.Dir(doc), file)
+			if file == "" {
+				target = doc
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: the link %s leads nowhere: %v", doc, m[1], err)
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchorsOf(readDoc(t, target)), anchor) {
+				t.Errorf("%s: the link %s leads to no heading of %s", doc, m[1], target)
+			}
+		}
+	}
+}
+
+var notInAnchors = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+
+// anchorsOf lists the anchors of a document's headings, as GitHub makes them.
+func anchorsOf(text string) []string {
+	var anchors []string
+	for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		a := notInAnchors.ReplaceAllString(strings.ToLower(strings.TrimSpace(m[1])), "")
+		anchors = append(anchors, strings.ReplaceAll(a, " ", "-"))
+	}
+	return anchors
+}
+
+var testName = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*`)
+
+// TestThreatModelNamesRealTests: a defence without a test is a hope.
+func TestThreatModelNamesRealTests(t *testing.T) {
+	exist := testFunctions(t)
+	rows := 0
+	for _, line := range strings.Split(readDoc(t, "docs/threat-model.md"), "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), "|")
+		if !strings.HasPrefix(line, "|") || len(cells) < 3 || strings.HasPrefix(cells[0], "---") || strings.HasPrefix(cells[0], "Threat") {
+			continue
+		}
+		rows++
+		names := testName.FindAllString(cells[len(cells)-1], -1)
+		if len(names) == 0 {
+			t.Errorf("docs/threat-model.md: no test shows what stands against %q", strings.TrimSpace(cells[0]))
+		}
+		for _, name := range names {
+			if !slices.Contains(exist, name) {
+				t.Errorf("docs/threat-model.md: there is no test %s", name)
+			}
+		}
+	}
+	if rows == 0 {
+		t.Error("docs/threat-model.md: no table found")
+	}
+}
+
+// testFunctions lists the names of all tests and fuzz targets of the tree.
+func testFunctions(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, file := range goFiles(t) {
+		if !strings.HasSuffix(file, "_test.go") && !strings.Contains(file, "storetest/") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z]\w*)\(`).FindAllStringSubmatch(readDoc(t, file), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// TestDocsListEveryCode checks that docs/api.md explains every code a caller
+// may meet.
+func TestDocsListEveryCode(t *testing.T) {
+	api := readDoc(t, "docs/api.md")
+	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 {
+			return true
+		}
+		if lit, ok := spec.Values[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			code, _ := strconv.Unquote(lit.Value)
+			if codes++; !strings.Contains(api, "`"+code+"`") {
+				t.Errorf("docs/api.md does not explain the code `%s`", code)
+			}
+		}
+		return true
+	})
+	if codes < 10 {
+		t.Errorf("found %d codes in error.go; the test looks in the wrong place", codes)
+	}
+}
