@@ -58,10 +58,11 @@ func Errorf(c Code, format string, args ...any) *Error {
 	return &Error{Code: c, Message: fmt.Sprintf(format, args...)}
 }
 
-// At returns a copy of e that points to a place in the caller's document.
+// At returns a copy of e that points to a place in the caller's document. Of a
+// long path it keeps the two ends: errors are for people, and are recorded.
 func (e *Error) At(path string) *Error {
 	c := *e
-	c.Path = path
+	c.Path = shorten(path)
 	return &c
 }
 

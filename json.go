@@ -48,12 +48,12 @@ func (r *jsonReader) value(depth int) (any, error) {
 	if r.values++; r.values > MaxValues {
 		return nil, Errorf(Malformed, "more than %d values in one document", MaxValues).At("$")
 	}
-	if depth > MaxDepth {
-		return nil, Errorf(Malformed, "more than %d levels of nesting", MaxDepth).At(shorten(pointerPath(r.dec.StackPointer())))
-	}
 	tok, err := r.dec.ReadToken()
 	if err != nil {
 		return nil, err
+	}
+	if k := tok.Kind(); depth >= MaxDepth && (k == '[' || k == '{') {
+		return nil, Errorf(Malformed, "more than %d levels of nesting", MaxDepth).At(pointerPath(r.dec.StackPointer()))
 	}
 	switch tok.Kind() {
 	case 'n':
@@ -114,19 +114,19 @@ func (r *jsonReader) explain(err error) error {
 		}
 		switch {
 		case errors.Is(err, jsontext.ErrDuplicateName):
-			return Errorf(Malformed, "duplicate member name").At(shorten(path)).WithHint("every member may appear once")
+			return Errorf(Malformed, "duplicate member name").At(path).WithHint("every member may appear once")
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return Errorf(Malformed, "the document ends early, at byte %d", syntactic.ByteOffset).At(shorten(path))
+			return Errorf(Malformed, "the document ends early, at byte %d", syntactic.ByteOffset).At(path)
 		case syntactic.Err != nil && strings.Contains(syntactic.Err.Error(), "UTF-8"):
-			return Errorf(Malformed, "invalid UTF-8 at byte %d", syntactic.ByteOffset).At(shorten(path))
+			return Errorf(Malformed, "invalid UTF-8 at byte %d", syntactic.ByteOffset).At(path)
 		}
-		return Errorf(Malformed, "not JSON at byte %d", syntactic.ByteOffset).At(shorten(path)).
+		return Errorf(Malformed, "not JSON at byte %d", syntactic.ByteOffset).At(path).
 			WithHint("send one JSON object as RFC 8259 defines it")
 	}
 	if errors.Is(err, io.EOF) {
 		return Errorf(Malformed, "the body is empty").At("$").WithHint("send one JSON object")
 	}
-	return Errorf(Malformed, "not JSON").At(shorten(path))
+	return Errorf(Malformed, "not JSON").At(path)
 }
 
 func number(text string) any {
@@ -141,10 +141,10 @@ func checkValues(path string, v any) error {
 	switch v := v.(type) {
 	case Number:
 		return Errorf(Invalid, "a number is an integer between −(2^53−1) and 2^53−1, written without fraction or exponent").
-			At(shorten(path)).WithHint("send money and ratios as integers: cents, per-mille")
+			At(path).WithHint("send money and ratios as integers: cents, per-mille")
 	case string:
 		if strings.ContainsRune(v, 0) {
-			return Errorf(Invalid, "a string contains U+0000").At(shorten(path))
+			return Errorf(Invalid, "a string contains U+0000").At(path)
 		}
 	case []any:
 		for i, e := range v {
@@ -155,7 +155,7 @@ func checkValues(path string, v any) error {
 	case map[string]any:
 		for _, k := range SortedKeys(v) {
 			if strings.ContainsRune(k, 0) {
-				return Errorf(Invalid, "a member name contains U+0000").At(shorten(path))
+				return Errorf(Invalid, "a member name contains U+0000").At(path)
 			}
 			if err := checkValues(JoinPath(path, k), v[k]); err != nil {
 				return err
@@ -208,13 +208,13 @@ func pointerPath(p jsontext.Pointer) string {
 	return path
 }
 
-// shorten keeps the two ends of a long path: errors are for people.
+// shorten keeps the two ends of a long path.
 func shorten(path string) string {
 	const limit = 200
 	if len(path) <= limit {
 		return path
 	}
-	return path[:limit/2] + "…" + path[len(path)-limit/2:]
+	return strings.ToValidUTF8(path[:limit/2]+"…"+path[len(path)-limit/2:], "")
 }
 
 func kindOf(v any) string {

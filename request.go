@@ -71,7 +71,7 @@ func RequestFromTree(tree any) (Request, error) {
 	}
 	for _, name := range SortedKeys(top) {
 		if !slices.Contains(requestMembers, name) {
-			e := Errorf(Invalid, "unknown member %q", name).At(JoinPath("$", name))
+			e := Errorf(Invalid, "unknown member").At(JoinPath("$", name))
 			if near := suggest.DidYouMean(name, requestMembers); near != "" {
 				return Request{}, e.WithHint("%s", near)
 			}
