@@ -1,0 +1,147 @@
+package pdl
+
+import (
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common/containers"
+	"cel.dev/cel-go/common/decls"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/stdlib"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/parser"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// Bounds of a condition.
+const (
+	maxCondition = 4096  // characters
+	maxParsing   = 100   // levels of nesting as written
+	maxNodes     = 5_000 // nodes of the tree once variables are put in
+	maxPattern   = 1_000 // characters of a regular expression
+)
+
+// celFunctions are the functions and operators of CEL-T that the type checker
+// knows; everything else is refused by name before.
+var celFunctions = []string{
+	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional,
+	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,
+	operators.In, operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo, operators.Negate,
+	operators.NotStrictlyFalse, overloads.Size, overloads.StartsWith, overloads.EndsWith, overloads.Contains, overloads.Matches,
+	overloads.TypeConvertTimestamp, overloads.TypeConvertDuration,
+}
+
+// A celEnvironment holds what all conditions of a bundle share.
+type celEnvironment struct {
+	parser  *parser.Parser
+	base    *checker.Env
+	typings map[string]*typing
+	data    map[string]map[string]*types.Type // by document, by name
+}
+
+func newCELEnvironment(c *compiler) *celEnvironment {
+	e := &celEnvironment{typings: map[string]*typing{}, data: map[string]map[string]*types.Type{}}
+	for _, path := range kernel.SortedKeys(c.data) {
+		document, name, _ := strings.Cut(path, ".")
+		if e.data[document] == nil {
+			e.data[document] = map[string]*types.Type{}
+		}
+		e.data[document][name] = celType(c.data[path])
+	}
+	e.parser = must(parser.NewParser(
+		parser.Macros(parser.HasMacro, parser.AllMacro, parser.ExistsMacro, parser.ExistsOneMacro),
+		parser.MaxRecursionDepth(maxParsing),
+		parser.ExpressionSizeCodePointLimit(maxCondition),
+		parser.ErrorReportingLimit(4),
+		parser.EnableIdentEscapeSyntax(false),
+	))
+	e.base = must(checker.NewEnv(containers.DefaultContainer, noTypes{}))
+	for _, f := range stdlib.Functions() {
+		if slices.Contains(celFunctions, f.Name()) {
+			must(0, e.base.AddFunctions(f))
+		}
+	}
+	return e
+}
+
+// must unwraps what can only fail when the constants above are wrong.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// checkerOf returns the type checker for a typing.
+func (e *celEnvironment) checkerOf(t *typing) *checker.Env {
+	if t.checker != nil {
+		return t.checker
+	}
+	t.checker = must(checker.NewEnv(containers.DefaultContainer, objects{typing: t, data: e.data}, checker.ValidatedDeclarations(e.base)))
+	must(0, t.checker.AddIdents(decls.NewVariable("action", types.StringType)))
+	for _, root := range append([]string{"data"}, attributeRoots...) {
+		must(0, t.checker.AddIdents(decls.NewVariable(root, types.NewObjectType(objectPrefix+root))))
+	}
+	return t.checker
+}
+
+func celType(t Type) *types.Type {
+	switch t.Kind {
+	case Bool:
+		return types.BoolType
+	case Int:
+		return types.IntType
+	case Timestamp:
+		return types.TimestampType
+	case List:
+		return types.NewListType(celType(*t.Elem))
+	}
+	return types.StringType
+}
+
+// objectPrefix begins the names of our object types: none can be written in
+// an expression.
+const objectPrefix = "@"
+
+// noTypes is a type provider that knows no type.
+type noTypes struct{}
+
+func (noTypes) EnumValue(string) ref.Val                     { return types.NewErr("no enum") }
+func (noTypes) FindIdent(string) (ref.Val, bool)             { return nil, false }
+func (noTypes) FindStructType(string) (*types.Type, bool)    { return nil, false }
+func (noTypes) FindStructFieldNames(string) ([]string, bool) { return nil, false }
+func (noTypes) NewValue(string, map[string]ref.Val) ref.Val  { return types.NewErr("no type") }
+func (noTypes) FindStructFieldType(string, string) (*types.FieldType, bool) {
+	return nil, false
+}
+
+// objects provides the types of agent, resource, params, context and data.
+type objects struct {
+	noTypes
+	typing *typing
+	data   map[string]map[string]*types.Type
+}
+
+func (o objects) FindStructType(name string) (*types.Type, bool) {
+	if !strings.HasPrefix(name, objectPrefix) {
+		return nil, false
+	}
+	return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
+}
+
+func (o objects) FindStructFieldType(object, field string) (*types.FieldType, bool) {
+	root, document, isData := strings.Cut(strings.TrimPrefix(object, objectPrefix), ".")
+	if isData {
+		t, ok := o.data[document][field]
+		return &types.FieldType{Type: t}, ok
+	}
+	if root == "data" {
+		return &types.FieldType{Type: types.NewObjectType(objectPrefix + "data." + field)}, o.data[field] != nil
+	}
+	m, ok := o.typing.members[root][field]
+	return &types.FieldType{Type: celType(m.typ)}, ok && m.problem == ""
+}

@@ -1,0 +1,140 @@
+package pdl
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// Compile checks the documents of a bundle and returns what they mean. The
+// bundle is nil when one of the findings is an error; warnings come with a
+// bundle. The order of files, documents and keys has no influence.
+//
+// Compile never panics and ends in a time bounded by the limits of the
+// language, whatever the bytes.
+func Compile(files []File) (*Bundle, Diagnostics) {
+	c := &compiler{seen: map[Diagnostic]bool{}}
+	b := c.compile(files)
+	slices.SortStableFunc(c.found, compareDiagnostics)
+	if c.failed {
+		return nil, c.found
+	}
+	return b, c.found
+}
+
+// A compiler carries one compilation.
+type compiler struct {
+	found  Diagnostics
+	seen   map[Diagnostic]bool
+	failed bool
+
+	documents []*document
+	schema    *Schema
+	actions   map[string]*Action
+	types     map[string]*ResourceType
+	meets     map[string]Meet
+	data      map[string]Type // by path without the leading `data.`
+	bundle    *Bundle
+	ruleNames []string
+	cel       *celEnvironment
+}
+
+func (c *compiler) compile(files []File) *Bundle {
+	c.readAll(files)
+	if c.failed {
+		return nil
+	}
+	c.headers()
+	schema := c.theSchema()
+	if schema == nil {
+		return nil
+	}
+	c.compileSchema(schema)
+	if c.failed {
+		return nil
+	}
+	c.bundle = &Bundle{Schema: c.schema}
+	c.each("data", c.compileData)
+	c.cel = newCELEnvironment(c)
+	c.each("policy", c.compilePolicy)
+	c.each("table", c.compileTable)
+	slices.SortFunc(c.bundle.Rules, func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.bundle.Data, func(a, b Datum) int { return cmp.Compare(a.Path, b.Path) })
+	for _, r := range c.bundle.Rules {
+		c.ruleNames = append(c.ruleNames, r.Name)
+	}
+	c.each("test", c.compileTest)
+	if c.failed {
+		return nil
+	}
+	c.bundle.Version = c.version()
+	return c.bundle
+}
+
+func (c *compiler) readAll(files []File) {
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	total := 0
+	for i, f := range files {
+		at := span{src: newSource(f.Name, ""), line: 1, col: 1}
+		total += len(f.Data)
+		switch {
+		case i > 0 && f.Name == files[i-1].Name:
+			c.errorf(at, "", "the file is given twice")
+			continue
+		case total > MaxSources:
+			c.errorf(at, "", "the files of the bundle have more than %d bytes", MaxSources)
+			return
+		}
+		for _, root := range c.read(f) {
+			c.documents = append(c.documents, &document{root: root})
+		}
+		if len(c.documents) > MaxDocuments {
+			c.errorf(at, "", "the bundle has more than %d documents", MaxDocuments)
+			return
+		}
+	}
+	if len(c.documents) == 0 && !c.failed {
+		name := ""
+		if len(files) > 0 {
+			name = files[0].Name
+		}
+		c.errorf(span{src: newSource(name, ""), line: 1, col: 1}, "write a schema and a policy", "the bundle is empty")
+	}
+}
+
+// each compiles the documents of one kind, by name.
+func (c *compiler) each(kind string, compile func(*document)) {
+	for _, d := range c.documents {
+		if d.kind == kind {
+			compile(d)
+		}
+	}
+}
+
+func (c *compiler) errorf(at span, hint, format string, args ...any) {
+	c.report(Error, at, hint, fmt.Sprintf(format, args...))
+}
+
+func (c *compiler) warnf(at span, hint, format string, args ...any) {
+	c.report(Warning, at, hint, fmt.Sprintf(format, args...))
+}
+
+// report keeps a finding once, and no more of them than anybody reads.
+func (c *compiler) report(severity Severity, at span, hint, message string) {
+	c.failed = c.failed || severity == Error
+	d := Diagnostic{
+		Pos: at.pos(), EndLine: at.line, EndCol: at.col + max(1, at.width),
+		Severity: severity, Message: message, Suggestion: hint, Source: at.src.line(at.line),
+	}
+	d.EndCol = max(d.Col+1, min(d.EndCol, utf8.RuneCountInString(d.Source)+1))
+	if c.seen[d] || len(c.found) >= maxFindings && severity == Warning {
+		return
+	}
+	if len(c.found) >= maxFindings {
+		return
+	}
+	c.seen[d] = true
+	c.found = append(c.found, d)
+}

@@ -1,0 +1,199 @@
+package pdl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/checker"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// attributeRoots are the roots whose members a schema declares.
+var attributeRoots = []string{"agent", "context", "params", "resource"}
+
+// A member is an attribute as the pairs of (action, resource type) that a rule
+// covers share it.
+type member struct {
+	typ      Type
+	optional bool     // for one of the pairs at least
+	problem  string   // why it cannot be read, or ""
+	everUsed []string // of enums: every value any pair of the schema gives it
+}
+
+// A typing is what conditions over a set of pairs may read: the intersection
+// of the attributes of all of them.
+type typing struct {
+	actions, types []string
+	members        map[string]map[string]member // by root, by name
+	checker        *checker.Env
+}
+
+// typingOf returns the typing of the pairs that actions make with the resource
+// types among types that they take. Equal sets share one.
+func (c *compiler) typingOf(actions, types []string) *typing {
+	key := strings.Join(actions, "\x00") + "\x01" + strings.Join(types, "\x00")
+	if t := c.cel.typings[key]; t != nil {
+		return t
+	}
+	t := &typing{actions: actions, types: c.takenBy(actions, types), members: map[string]map[string]member{}}
+	t.members["agent"] = single(c.schema.Agent, "id")
+	t.members["context"] = single(c.schema.Context, "")
+	t.members["context"]["now"] = member{typ: Type{Kind: Timestamp}}
+	t.members["params"] = shared(lists(t.actions, func(a string) []Attribute { return c.actions[a].Params }), t.actions, "action")
+	t.members["resource"] = shared(lists(t.types, func(r string) []Attribute { return c.types[r].Attributes }), t.types, "resource type")
+	t.members["resource"]["id"] = member{typ: nameType}
+	t.members["resource"]["type"] = member{typ: Type{Kind: Enum, Values: t.types}, everUsed: kernel.SortedKeys(c.types)}
+	c.everUsed(t)
+	c.cel.typings[key] = t
+	return t
+}
+
+// nameType is the type of agent.id and resource.id.
+var nameType = Type{Kind: String, MaxLen: kernel.MaxName}
+
+// takenBy returns those of types that one of the actions takes.
+func (c *compiler) takenBy(actions, types []string) []string {
+	return slices.DeleteFunc(slices.Clone(types), func(r string) bool {
+		return !slices.ContainsFunc(actions, func(a string) bool { return slices.Contains(c.actions[a].Resources, r) })
+	})
+}
+
+func single(attributes []Attribute, id string) map[string]member {
+	m := map[string]member{}
+	for _, a := range attributes {
+		m[a.Name] = member{typ: a.Type, optional: a.Optional, everUsed: enumValues(a.Type)}
+	}
+	if id != "" {
+		m[id] = member{typ: nameType}
+	}
+	return m
+}
+
+func lists(names []string, of func(string) []Attribute) [][]Attribute {
+	var all [][]Attribute
+	for _, n := range names {
+		all = append(all, of(n))
+	}
+	return all
+}
+
+// shared intersects the attributes of several owners. An attribute that only
+// some have, or that they declare differently, is kept with the problem.
+func shared(owners [][]Attribute, names []string, kind string) map[string]member {
+	merged, count, first := map[string]member{}, map[string]int{}, map[string]int{}
+	for i, attributes := range owners {
+		for _, a := range attributes {
+			m, known := merged[a.Name]
+			if !known {
+				m, first[a.Name] = member{typ: a.Type, optional: a.Optional}, i
+			} else if t, ok := join(m.typ, a.Type); ok {
+				m.typ, m.optional = t, m.optional || a.Optional
+			} else if m.problem == "" {
+				m.problem = fmt.Sprintf("has different types: %s for the %s %s, %s for %s",
+					m.typ.short(), kind, names[first[a.Name]], a.Type.short(), names[i])
+			}
+			merged[a.Name] = m
+			count[a.Name]++
+		}
+	}
+	for _, name := range kernel.SortedKeys(merged) {
+		if m := merged[name]; m.problem == "" && count[name] < len(owners) {
+			lacking := slices.IndexFunc(owners, func(as []Attribute) bool {
+				return !slices.ContainsFunc(as, func(a Attribute) bool { return a.Name == name })
+			})
+			m.problem = fmt.Sprintf("is not an attribute of the %s %s, which the match covers", kind, names[lacking])
+			merged[name] = m
+		}
+	}
+	return merged
+}
+
+// join returns the least type that holds the values of both, which have to be
+// of one kind: bounds widen, enums unite.
+func join(a, b Type) (Type, bool) {
+	if a.Kind != b.Kind {
+		return Type{}, false
+	}
+	t := Type{Kind: a.Kind, Min: min(a.Min, b.Min), Max: max(a.Max, b.Max), MaxLen: max(a.MaxLen, b.MaxLen), Values: a.Values}
+	for _, v := range b.Values {
+		if !slices.Contains(t.Values, v) {
+			t.Values = append(slices.Clip(t.Values), v)
+		}
+	}
+	if a.Kind == List {
+		elem, ok := join(*a.Elem, *b.Elem)
+		t.Elem = &elem
+		return t, ok
+	}
+	return t, true
+}
+
+// everUsed notes for enums the values that any pair of the schema gives them:
+// a variable that several rules share may name a value only some of them see.
+func (c *compiler) everUsed(t *typing) {
+	params, resource := map[string][]string{}, map[string][]string{}
+	for _, a := range c.schema.Actions {
+		collectValues(params, a.Params)
+	}
+	for _, r := range c.schema.Resources {
+		collectValues(resource, r.Attributes)
+	}
+	for _, name := range kernel.SortedKeys(t.members["params"]) {
+		m := t.members["params"][name]
+		m.everUsed = params[name]
+		t.members["params"][name] = m
+	}
+	for _, name := range kernel.SortedKeys(t.members["resource"]) {
+		if m := t.members["resource"][name]; m.everUsed == nil {
+			m.everUsed = resource[name]
+			t.members["resource"][name] = m
+		}
+	}
+}
+
+func collectValues(into map[string][]string, attributes []Attribute) {
+	for _, a := range attributes {
+		into[a.Name] = append(into[a.Name], enumValues(a.Type)...)
+	}
+}
+
+// enumValues returns the values of an enum, or of a list of enums.
+func enumValues(t Type) []string {
+	if t.Kind == List {
+		return t.Elem.Values
+	}
+	return t.Values
+}
+
+// attribute looks up root.name, reporting why it cannot be read.
+func (c *compiler) attribute(at span, root, name string, t *typing) (member, bool) {
+	m, known := t.members[root][name]
+	switch {
+	case !known:
+		c.errorf(at, c.nearAttribute(root, name, t), "unknown attribute %s.%s", root, clip(name))
+		return member{}, false
+	case m.problem != "":
+		c.errorf(at, "split the rule, or match fewer of them", "%s.%s cannot be read: it %s", root, name, m.problem)
+		return member{}, false
+	}
+	return m, true
+}
+
+func (c *compiler) nearAttribute(root, name string, t *typing) string {
+	names := readable(t.members[root])
+	if guess := near(name, names, ""); guess != "" {
+		return strings.Replace(guess, `"`, `"`+root+".", 1)
+	}
+	for _, other := range attributeRoots {
+		if slices.Contains(readable(t.members[other]), name) {
+			return fmt.Sprintf("did you mean %q?", other+"."+name)
+		}
+	}
+	return near(name, names, root+" has ")
+}
+
+func readable(members map[string]member) []string {
+	return slices.DeleteFunc(kernel.SortedKeys(members), func(n string) bool { return members[n].problem != "" })
+}

@@ -1,0 +1,96 @@
+package pdl
+
+import (
+	"slices"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+var expectKeys = []string{"decision", "risk_level", "approvals_required", "constraints", "code", "reason", "advice", "rules", "rules_include"}
+
+// verdictCodes are the codes a verdict of this version can have; a service
+// that cannot record answers UNAVAILABLE, which no policy decides.
+var verdictCodes = []string{
+	string(kernel.CodeRule), string(kernel.CodeNoMatchingRule), string(kernel.CodeEvaluationError),
+	string(kernel.CodeConstraintConflict), string(kernel.CodeUnknownAction), string(kernel.CodeUnknownResource),
+}
+
+func (c *compiler) expectation(n *node) Expectation {
+	var e Expectation
+	f := c.fields(n, "expect", expectKeys, []later{{"workflows", "this version has no approval workflows"}})
+	if f == nil {
+		return e
+	}
+	if len(n.pairs) == 0 {
+		c.errorf(n.span(), "name a decision at least", "the case expects nothing")
+	}
+	if v := f.got["decision"]; v != nil {
+		if w, ok := c.word(v, "decision", kernel.EffectNames()); ok {
+			e.Decision = new(kernel.Effect)
+			_ = e.Decision.UnmarshalText([]byte(w))
+		}
+	}
+	if v := f.got["risk_level"]; v != nil {
+		risk := c.risk(v)
+		e.RiskLevel = &risk
+	}
+	if v := f.got["approvals_required"]; v != nil {
+		if i, ok := c.integer(v, "approvals_required", 0, maxApprovals); ok {
+			approvals := int(i)
+			e.ApprovalsRequired = &approvals
+		}
+	}
+	if v := f.got["code"]; v != nil {
+		if w, ok := c.word(v, "code", verdictCodes); ok {
+			code := kernel.Code(w)
+			e.Code = &code
+		}
+	}
+	c.expectedTexts(f, &e)
+	if v := f.got["constraints"]; v != nil {
+		e.Constraints = map[string]any{}
+		for _, o := range c.obligations(v) {
+			e.Constraints[o.Name] = o.Value
+		}
+	}
+	return e
+}
+
+func (c *compiler) expectedTexts(f *fields, e *Expectation) {
+	if v := f.got["reason"]; v != nil {
+		if s, ok := c.text(v, "reason", 2*maxSentence); ok {
+			e.Reason = &s
+		}
+	}
+	if v := f.got["advice"]; v != nil {
+		if s, ok := c.stringValue(v, "advice", maxSentence); ok {
+			text := s.(string)
+			e.Advice = &text
+		}
+	}
+	if v := f.got["rules"]; v != nil {
+		e.Rules = c.expectedRules(v, "rules")
+	}
+	if v := f.got["rules_include"]; v != nil {
+		e.RulesInclude = c.expectedRules(v, "rules_include")
+	}
+}
+
+// expectedRules reads the names of rules; the list is not nil, so that an
+// empty one expects no rule.
+func (c *compiler) expectedRules(n *node, what string) []string {
+	names := []string{}
+	for _, item := range c.items(n, what) {
+		name, ok := c.text(item, what, 1<<13)
+		switch {
+		case !ok:
+		case !slices.Contains(c.ruleNames, name):
+			c.errorf(item.span(), near(name, c.ruleNames, ""), "no rule is called %q", clip(name))
+		case slices.Contains(names, name):
+			c.errorf(item.span(), "", "the rule %q is listed twice", name)
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}

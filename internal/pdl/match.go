@@ -1,0 +1,145 @@
+package pdl
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// match reads the equality atoms of a rule or a table into r and returns the
+// typing of the (action, resource type) pairs they leave, or nil when there
+// is none to speak of.
+func (c *compiler) match(f *fields, r *Rule) *typing {
+	n := f.need("match")
+	if n == nil || len(c.pairs(n, "match")) == 0 && n.kind == mapping {
+		if n != nil {
+			c.errorf(n.span(), "name the actions it is about", "match needs action")
+		}
+		return nil
+	}
+	var action, resourceType *node
+	for _, p := range n.pairs {
+		switch p.key.text {
+		case "action":
+			action = p.value
+		case "resource.type":
+			resourceType = p.value
+		}
+	}
+	if n.kind != mapping {
+		return nil
+	}
+	if action == nil {
+		c.errorf(n.span(), "name the actions it is about", "match needs action")
+		return nil
+	}
+	r.Actions = c.matchedActions(action)
+	types := c.matchedTypes(resourceType, r.Actions)
+	if len(r.Actions) == 0 || len(types) == 0 {
+		return nil
+	}
+	covered := c.typingOf(r.Actions, types)
+	for _, p := range n.pairs {
+		if p.key.text != "action" {
+			c.atom(p, covered, r)
+		}
+	}
+	slices.SortFunc(r.Match, func(a, b Atom) int { return cmp.Compare(a.Path, b.Path) })
+	return covered
+}
+
+func (c *compiler) matchedActions(n *node) []string {
+	return c.distinct(n, "action", func(item *node, name string) bool {
+		if strings.Contains(name, "*") {
+			c.errorf(item.span(), "list the actions", "this version has no action families")
+			return false
+		}
+		all := kernel.SortedKeys(c.actions)
+		if c.actions[name] == nil {
+			c.errorf(item.span(), near(name, all, "the schema declares "), "unknown action %q", clip(name))
+		}
+		return c.actions[name] != nil
+	})
+}
+
+// matchedTypes returns the resource types that the actions take and the match
+// leaves.
+func (c *compiler) matchedTypes(n *node, actions []string) []string {
+	var taken []string
+	for _, a := range actions {
+		taken = append(taken, c.actions[a].Resources...)
+	}
+	slices.Sort(taken)
+	taken = slices.Compact(taken)
+	if n == nil {
+		return taken
+	}
+	return c.distinct(n, "resource.type", func(item *node, name string) bool {
+		if c.types[name] == nil {
+			c.errorf(item.span(), near(name, kernel.SortedKeys(c.types), "the schema declares "), "unknown resource type %q", clip(name))
+			return false
+		}
+		if len(actions) > 0 && !slices.Contains(taken, name) {
+			c.errorf(item.span(), "they take "+strings.Join(taken, ", "), "no action of this match takes a resource of type %q", name)
+			return false
+		}
+		return true
+	})
+}
+
+// distinct reads a value or a list of values that pass keep, each once, sorted.
+func (c *compiler) distinct(n *node, what string, keep func(*node, string) bool) []string {
+	var list []string
+	for _, item := range c.oneOrMore(n, what) {
+		s, ok := c.text(item, what, maxLength)
+		switch {
+		case !ok || !keep(item, s):
+		case slices.Contains(list, s):
+			c.errorf(item.span(), "", "%q is listed twice", clip(s))
+		default:
+			list = append(list, s)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// atom reads one member of match but `action`.
+func (c *compiler) atom(p pair, covered *typing, r *Rule) {
+	path := p.key.text
+	m, ok := c.matchable(p.key.span(), path, covered)
+	if !ok {
+		return
+	}
+	values := c.distinct(p.value, path, func(item *node, v string) bool { return c.atomValue(item, path, m.typ) })
+	r.Match = append(r.Match, Atom{Path: path, Values: values})
+}
+
+func (c *compiler) atomValue(n *node, path string, t Type) bool {
+	_, ok := c.value(n, path, t)
+	return ok
+}
+
+// matchable returns what a match or a table may ask for equality: a required
+// bool, string or enum that every covered pair has.
+func (c *compiler) matchable(at span, path string, covered *typing) (member, bool) {
+	root, name, ok := strings.Cut(path, ".")
+	if !ok || !slices.Contains(attributeRoots, root) {
+		c.errorf(at, "match has action and paths such as resource.environment", "%q is no attribute", clip(path))
+		return member{}, false
+	}
+	m, ok := c.attribute(at, root, name, covered)
+	switch {
+	case !ok:
+		return member{}, false
+	case m.optional:
+		c.errorf(at, "test it in `when`, behind has("+path+")", "%s is optional and cannot be matched", path)
+		return member{}, false
+	case m.typ.Kind != Bool && m.typ.Kind != String && m.typ.Kind != Enum:
+		c.errorf(at, "compare it in `when`", "%s is %s; match takes enums, strings and bools", path, m.typ.short())
+		return member{}, false
+	}
+	return m, true
+}

@@ -1,0 +1,154 @@
+package pdl
+
+import (
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/parser"
+)
+
+var laterRoots = []later{
+	{"facts", "this version has no facts"},
+	{"calendar", "this version has no calendars"},
+	{"agents", "this version has no agent registry"},
+}
+
+var rootNames = []string{"action", "agent", "context", "data", "params", "resource", "variables"}
+
+func isRoot(name string) bool { return slices.Contains(rootNames, name) }
+
+// ident copies a name that stands alone: a loop variable or `action`.
+func (w *weaver) ident(e ast.Expr) ast.Expr {
+	name, at := e.AsIdent(), w.spotOf(e)
+	if name == parser.HiddenAccumulatorName || name == "action" || w.isLoop(name) {
+		return w.factory.NewIdent(w.id(e), name)
+	}
+	if i := slices.IndexFunc(laterRoots, func(l later) bool { return l.word == name }); i >= 0 {
+		w.fail(at, "", "%s", laterRoots[i].sentence)
+		return e
+	}
+	if isRoot(name) {
+		w.fail(at, "name one of its attributes", "%s is not a value", name)
+		return e
+	}
+	w.fail(at, w.nearName(name), "unknown name %q", clip(strings.TrimPrefix(name, ".")))
+	return e
+}
+
+func (w *weaver) isLoop(name string) bool { return name != "" && slices.Contains(w.loops, name) }
+
+// nearName suggests an attribute that was written without its root, or a name.
+func (w *weaver) nearName(name string) string {
+	for _, root := range attributeRoots {
+		if slices.Contains(readable(w.typing.members[root]), name) {
+			return `did you mean "` + root + "." + name + `"?`
+		}
+	}
+	if w.vars.find(name) != nil {
+		return `did you mean "variables.` + name + `"?`
+	}
+	if slices.Contains([]string{"int", "string", "bool", "list", "map", "double", "uint", "bytes", "type", "dyn"}, name) {
+		return "types are not values"
+	}
+	loops := slices.DeleteFunc(slices.Clone(w.loops), func(s string) bool { return s == "" })
+	if guess := near(name, append(loops, rootNames...), ""); guess != "" {
+		return guess
+	}
+	return `text is written in quotes: "` + clip(name) + `"`
+}
+
+// selection copies `root.name`, `data.document.name`, `variables.name` and the
+// presence test that has() is.
+func (w *weaver) selection(e ast.Expr) ast.Expr {
+	s := e.AsSelect()
+	at := w.spotOf(e)
+	if s.IsTestOnly() {
+		return w.presenceTest(e)
+	}
+	path := strings.Split(pathOf(e), ".")
+	root := path[0]
+	switch {
+	case root == "":
+		if s.Operand().Kind() == ast.SelectKind || s.Operand().Kind() == ast.IdentKind {
+			return w.copyOperand(e)
+		}
+		w.fail(at, "", "this has no member %q", clip(s.FieldName()))
+	case w.isLoop(root) || root == "action":
+		w.fail(at, "", "%s has no members", root)
+	case root == "data":
+		return w.datum(e, path)
+	case root == "variables" && len(path) == 2:
+		return w.variable(e, path[1])
+	case root == "variables":
+		w.fail(at, "", "variables.%s has no members", path[1])
+	case !slices.Contains(attributeRoots, root):
+		return w.copyOperand(e)
+	case len(path) > 2:
+		w.fail(at, "", "%s.%s has no members", root, path[1])
+	default:
+		if _, ok := w.c.attribute(at.span(), root, path[1], w.typing); !ok {
+			w.good = false
+		}
+		return w.factory.NewSelect(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), path[1])
+	}
+	return e
+}
+
+// copyOperand reports what is wrong with the operand of a selection.
+func (w *weaver) copyOperand(e ast.Expr) ast.Expr {
+	operand := e.AsSelect().Operand()
+	w.copy(operand)
+	if w.good {
+		w.fail(w.spotOf(e), "", "this has no member %q", clip(e.AsSelect().FieldName()))
+	}
+	return e
+}
+
+func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
+	s := e.AsSelect()
+	root := pathOf(s.Operand())
+	at := w.spotOf(s.Operand())
+	at.end += len(s.FieldName()) + 1
+	if !slices.Contains(attributeRoots, root) || w.isLoop(root) {
+		w.fail(at, "write has(resource.owner_team)", "has() takes the path of an attribute")
+		return e
+	}
+	if _, ok := w.c.attribute(at.span(), root, s.FieldName(), w.typing); !ok {
+		w.good = false
+	}
+	return w.factory.NewPresenceTest(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), s.FieldName())
+}
+
+// datum copies `data.document.name`.
+func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
+	at := w.spotOf(e)
+	documents := w.c.dataDocuments()
+	switch {
+	case len(path) < 2 || !slices.Contains(documents, path[1]):
+		w.fail(at, near(path[len(path)-1], documents, "data documents are "), "unknown data document %q", clip(path[1]))
+	case len(path) == 2:
+		w.fail(at, "name one of its constants", "data.%s is not a value", path[1])
+	case len(path) > 3:
+		w.fail(at, "", "data.%s.%s has no members", path[1], path[2])
+	default:
+		if _, ok := w.c.data[path[1]+"."+path[2]]; !ok {
+			w.fail(at, near(path[2], w.c.constants(path[1]), "the document has "), "unknown constant data.%s.%s", path[1], clip(path[2]))
+			return e
+		}
+		document := e.AsSelect().Operand()
+		root := w.factory.NewIdent(w.id(document.AsSelect().Operand()), "data")
+		return w.factory.NewSelect(w.id(e), w.factory.NewSelect(w.id(document), root, path[1]), path[2])
+	}
+	return e
+}
+
+func (c *compiler) dataDocuments() []string {
+	var names []string
+	for _, d := range c.documents {
+		if d.kind == "data" {
+			names = append(names, d.name)
+		}
+	}
+	return names
+}

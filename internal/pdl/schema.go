@@ -1,0 +1,218 @@
+package pdl
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+var memberNameLower = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+var schemaKeys = []string{"pdl", "kind", "name", "agents", "strict", "agent", "resources", "actions", "context", "constraints"}
+
+var laterSchemaKeys = []later{
+	{"facts", "this version has no facts"},
+	{"events", "this version has no events"},
+}
+
+var laterActionKeys = []later{{"grant", "this version has no grants"}}
+
+// celReserved are the words that CEL keeps for itself; none can be selected.
+var celReserved = []string{
+	"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let",
+	"loop", "namespace", "null", "package", "return", "true", "var", "void", "while",
+}
+
+func (c *compiler) compileSchema(d *document) {
+	f := c.fields(d.root, "a schema", schemaKeys, laterSchemaKeys)
+	if f == nil {
+		return
+	}
+	c.schema = &Schema{Name: d.name, Strict: true}
+	c.actions, c.types, c.meets = map[string]*Action{}, map[string]*ResourceType{}, map[string]Meet{}
+	c.agents(f)
+	if n := f.got["strict"]; n != nil {
+		c.schema.Strict, _ = c.boolean(n, "strict")
+	}
+	if n := f.got["agent"]; n != nil {
+		c.schema.Agent = c.attributes(n, "agent", []string{"id"}, true)
+	}
+	if n := f.got["context"]; n != nil {
+		c.schema.Context = c.attributes(n, "context", []string{"now"}, false)
+	}
+	if n := f.need("resources"); n != nil {
+		c.resourceTypes(n)
+	}
+	if n := f.need("actions"); n != nil {
+		c.declareActions(n)
+	}
+	if n := f.got["constraints"]; n != nil {
+		c.constraints(n)
+	}
+}
+
+// agents insists on `agents: any`: the default of the language, registered, is
+// what this version does not have.
+func (c *compiler) agents(f *fields) {
+	n := f.got["agents"]
+	if n == nil {
+		c.errorf(f.of.span(), "say agents: any", "this version has no agent registry, and agents: registered is the default")
+		return
+	}
+	switch who, ok := c.word(n, "agents", []string{"any", "registered"}); {
+	case ok && who == "registered":
+		c.errorf(n.span(), "say agents: any", "this version has no agent registry")
+	}
+}
+
+func (c *compiler) attributes(n *node, root string, reserved []string, registry bool) []Attribute {
+	var list []Attribute
+	for _, p := range c.pairs(n, "the attributes of "+root) {
+		name, optional := strings.CutSuffix(p.key.text, "?")
+		switch {
+		case name == "*":
+			c.errorf(p.key.span(), "", "this version has no opaque members")
+		case slices.Contains(reserved, name):
+			c.errorf(p.key.span(), "leave it out", "%s.%s always exists", root, name)
+		case slices.Contains(celReserved, name):
+			c.errorf(p.key.span(), "choose another name", "%q is a word of CEL and cannot be an attribute", name)
+		case len(name) > 128 || !memberName.MatchString(name):
+			c.errorf(p.key.span(), "use letters, digits and _", "%q is no name for an attribute", clip(name))
+		case slices.ContainsFunc(list, func(a Attribute) bool { return a.Name == name }):
+			c.errorf(p.key.span(), "keep one of the two", "the attribute %q is declared twice", name)
+		default:
+			t, _ := c.attributeType(p.value, root+"."+name, registry)
+			list = append(list, Attribute{Name: name, Type: t, Optional: optional})
+		}
+	}
+	slices.SortFunc(list, func(a, b Attribute) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// attributeType reads `T` or `{type: T, from: request}`.
+func (c *compiler) attributeType(n *node, what string, registry bool) (Type, bool) {
+	if n.kind != mapping {
+		return c.typeOf(n)
+	}
+	if !slices.ContainsFunc(n.pairs, func(p pair) bool { return p.key.text == "type" }) {
+		c.errorf(n.span(), "declare its members as attributes of their own", "this version has no nested records")
+		return Type{}, false
+	}
+	f := c.fields(n, what, []string{"type", "from"}, nil)
+	if from := f.got["from"]; from != nil {
+		c.from(from, what, registry)
+	}
+	if f.got["type"].kind == mapping {
+		c.errorf(f.got["type"].span(), "declare its members as attributes of their own", "this version has no nested records")
+		return Type{}, false
+	}
+	return c.typeOf(f.got["type"])
+}
+
+// from accepts what holds without a registry: the value the request carries.
+func (c *compiler) from(n *node, what string, registry bool) {
+	words := []string{"request"}
+	if registry {
+		words = []string{"request", "registry", "registry?"}
+	}
+	if from, ok := c.word(n, "from", words); ok && from == "registry" {
+		c.errorf(n.span(), "say from: request", "this version has no registry for %s to come from", what)
+	}
+}
+
+func (c *compiler) resourceTypes(n *node) {
+	for _, p := range c.pairs(n, "resources") {
+		name := p.key.text
+		switch {
+		case name == "any" || !isWord(name):
+			c.errorf(p.key.span(), "use letters, digits and _ - . / : @ +", "%q is no name for a resource type", clip(name))
+			continue
+		case p.value.absent():
+			c.errorf(p.key.span(), "write {} when it has none", "the resource type %s lists its attributes", name)
+			continue
+		}
+		c.types[name] = nil
+		c.schema.Resources = append(c.schema.Resources, ResourceType{
+			Name: name, Attributes: c.attributes(p.value, "resource", []string{"id", "type"}, true),
+		})
+	}
+	if len(n.pairs) == 0 && n.kind == mapping {
+		c.errorf(n.span(), "", "a schema declares at least one resource type")
+	}
+	slices.SortFunc(c.schema.Resources, func(a, b ResourceType) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range c.schema.Resources {
+		c.types[c.schema.Resources[i].Name] = &c.schema.Resources[i]
+	}
+}
+
+func (c *compiler) declareActions(n *node) {
+	for _, p := range c.pairs(n, "actions") {
+		name := p.key.text
+		switch {
+		case strings.Contains(name, "*"):
+			c.errorf(p.key.span(), "declare each action", "this version has no action families")
+		case !isWord(name):
+			c.errorf(p.key.span(), "use letters, digits and _ - . / : @ +", "%q is no name for an action", clip(name))
+		default:
+			c.schema.Actions = append(c.schema.Actions, c.action(name, p.value))
+		}
+	}
+	if len(n.pairs) == 0 && n.kind == mapping {
+		c.errorf(n.span(), "", "a schema declares at least one action")
+	}
+	slices.SortFunc(c.schema.Actions, func(a, b Action) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range c.schema.Actions {
+		c.actions[c.schema.Actions[i].Name] = &c.schema.Actions[i]
+	}
+}
+
+func (c *compiler) action(name string, n *node) Action {
+	a := Action{Name: name}
+	f := c.fields(n, "the action "+name, []string{"resource", "params", "risk"}, laterActionKeys)
+	if f == nil {
+		return a
+	}
+	if r := f.need("resource"); r != nil {
+		a.Resources = c.actionResources(r)
+	}
+	if p := f.got["params"]; p != nil {
+		a.Params = c.attributes(p, "params", nil, false)
+	}
+	if r := f.got["risk"]; r != nil {
+		a.Risk = c.risk(r)
+	}
+	return a
+}
+
+func (c *compiler) actionResources(n *node) []string {
+	all := kernel.SortedKeys(c.types)
+	if n.kind == scalar && n.text == "any" {
+		return all
+	}
+	var list []string
+	for _, item := range c.oneOrMore(n, "resource") {
+		name, ok := c.text(item, "a resource type", 256)
+		switch {
+		case !ok:
+		case !slices.Contains(all, name):
+			c.errorf(item.span(), near(name, append(all, "any"), "types are "), "unknown resource type %q", clip(name))
+		case slices.Contains(list, name):
+			c.errorf(item.span(), "", "the resource type %q is listed twice", name)
+		default:
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (c *compiler) risk(n *node) kernel.Risk {
+	var r kernel.Risk
+	if w, ok := c.word(n, "risk", kernel.RiskNames()); ok {
+		_ = r.UnmarshalText([]byte(w))
+	}
+	return r
+}

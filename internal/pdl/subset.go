@@ -1,0 +1,200 @@
+package pdl
+
+import (
+	"slices"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+)
+
+// subset walks a typed tree and refuses what CEL has and CEL-T has not.
+func (v *verifier) subset(e ast.Expr) {
+	switch e.Kind() {
+	case ast.CallKind:
+		v.callSubset(e)
+	case ast.ListKind:
+		v.listSubset(e)
+	case ast.ComprehensionKind:
+		v.loopSubset(e)
+	}
+}
+
+func (v *verifier) callSubset(e ast.Expr) {
+	call := e.AsCall()
+	args := call.Args()
+	if call.IsMemberFunction() {
+		v.subset(call.Target())
+	}
+	for _, a := range args {
+		v.subset(a)
+	}
+	kinds := make([]types.Kind, len(args))
+	for i, a := range args {
+		kinds[i] = v.typeOf(a).Kind()
+	}
+	switch name := call.FunctionName(); name {
+	case operators.Equals, operators.NotEquals:
+		v.comparable(e, kinds[0])
+		v.enumLiterals(args[0], args[1])
+		v.enumLiterals(args[1], args[0])
+	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		if kinds[0] == types.BoolKind {
+			v.fail(e, "use == or !=", "bools have no order")
+		}
+		v.comparable(e, kinds[0])
+	case operators.In:
+		v.enumLiterals(args[0], args[1])
+		v.enumLiterals(args[1], args[0])
+	case operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo, operators.Negate:
+		v.arithmetic(e, name, args, kinds)
+	case operators.Conditional:
+		if k := v.typeOf(e).Kind(); k == types.ListKind || k == types.DurationKind || k == types.StructKind {
+			v.fail(e, "", "?: chooses between bools, ints, strings or timestamps, not between two values that are %s each", nameOf(v.typeOf(e)))
+		}
+	}
+}
+
+func (v *verifier) comparable(e ast.Expr, k types.Kind) {
+	switch k {
+	case types.ListKind:
+		v.fail(e, "use in, exists, all or size()", "lists are not compared")
+	case types.StructKind:
+		v.fail(e, "compare their attributes", "objects are not compared")
+	}
+}
+
+// arithmetic lets through ints, instants moved by a written duration, and the
+// difference of two plain instants: none of the last two can overflow.
+func (v *verifier) arithmetic(e ast.Expr, name string, args []ast.Expr, kinds []types.Kind) {
+	result := v.typeOf(e).Kind()
+	switch {
+	case result == types.IntKind:
+		if (name == operators.Divide || name == operators.Modulo) && isZero(args[1]) {
+			v.fail(e, "", "division by zero")
+		}
+	case result == types.TimestampKind:
+		for i, a := range args {
+			if kinds[i] == types.DurationKind && !isCall(a, "duration") || kinds[i] == types.TimestampKind && !isInstant(a) {
+				v.fail(e, `write context.now - duration("24h")`, "an instant is moved once, by a duration in quotes")
+			}
+		}
+	case result == types.DurationKind && len(args) == 2 && kinds[0] == types.TimestampKind:
+		if !isInstant(args[0]) || !isInstant(args[1]) {
+			v.fail(e, "", "a difference is of two plain instants")
+		}
+	case result == types.DurationKind:
+		v.fail(e, "write the result in quotes", "durations have no arithmetic")
+	default:
+		v.fail(e, "arithmetic is on ints", "%s and %s are not joined by %s", nameOf(v.typeOf(args[0])), nameOf(v.typeOf(args[len(args)-1])), symbol(name))
+	}
+}
+
+func isZero(e ast.Expr) bool {
+	return e.Kind() == ast.LiteralKind && e.AsLiteral() == types.IntZero
+}
+
+func isCall(e ast.Expr, name string) bool {
+	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == name
+}
+
+// isInstant reports an instant that no arithmetic made.
+func isInstant(e ast.Expr) bool {
+	return e.Kind() == ast.SelectKind || e.Kind() == ast.IdentKind || isCall(e, "timestamp")
+}
+
+func (v *verifier) listSubset(e ast.Expr) {
+	elements := e.AsList().Elements()
+	for _, x := range elements {
+		v.subset(x)
+		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.StructKind {
+			v.fail(x, "", "a list holds bools, ints, strings or timestamps, not %s", nameOf(v.typeOf(x)))
+			return
+		}
+		if v.typeOf(x).Kind() != v.typeOf(elements[0]).Kind() {
+			v.fail(x, "", "a list holds values of one type, not %s beside %s", nameOf(v.typeOf(x)), nameOf(v.typeOf(elements[0])))
+			return
+		}
+	}
+}
+
+func (v *verifier) loopSubset(e ast.Expr) {
+	x := e.AsComprehension()
+	v.subset(x.IterRange())
+	if k := v.typeOf(x.IterRange()).Kind(); k != types.ListKind {
+		v.fail(x.IterRange(), "", "exists and all go over lists, not %s", nameOf(v.typeOf(x.IterRange())))
+		return
+	}
+	v.scopes = append(v.scopes, loopScope{x.IterVar(), v.elementOf(x.IterRange())})
+	v.subset(x.LoopStep())
+	v.scopes = v.scopes[:len(v.scopes)-1]
+}
+
+// A declared is what the schema says about a value in a condition.
+type declared struct {
+	path   string
+	values []string // of an enum
+	shared []string // of the enum, anywhere in the schema
+}
+
+// declaredAs returns what the schema says about an attribute, `action` or a
+// loop variable over an attribute, when it has a closed set of values.
+func (v *verifier) declaredAs(e ast.Expr) *declared {
+	t := v.weaver.typing
+	path := pathOf(e)
+	if e.Kind() == ast.IdentKind {
+		for i := len(v.scopes) - 1; i >= 0; i-- {
+			if v.scopes[i].name == path {
+				return v.scopes[i].typ
+			}
+		}
+		if path == "action" {
+			all := make([]string, len(v.weaver.c.schema.Actions))
+			for i, a := range v.weaver.c.schema.Actions {
+				all[i] = a.Name
+			}
+			return &declared{path, t.actions, all}
+		}
+		return nil
+	}
+	if e.Kind() != ast.SelectKind || e.AsSelect().Operand().Kind() != ast.IdentKind {
+		return nil
+	}
+	m := t.members[e.AsSelect().Operand().AsIdent()][e.AsSelect().FieldName()]
+	if m.typ.Kind == Enum || m.typ.Kind == List && m.typ.Elem.Kind == Enum {
+		return &declared{path, enumValues(m.typ), m.everUsed}
+	}
+	return nil
+}
+
+func (v *verifier) elementOf(e ast.Expr) *declared {
+	if e.Kind() == ast.SelectKind {
+		return v.declaredAs(e)
+	}
+	return nil
+}
+
+// enumLiterals checks the texts that are compared with an enum.
+func (v *verifier) enumLiterals(enum, other ast.Expr) {
+	d := v.declaredAs(enum)
+	if d == nil {
+		return
+	}
+	texts := []ast.Expr{other}
+	if other.Kind() == ast.ListKind {
+		texts = other.AsList().Elements()
+	}
+	for _, x := range texts {
+		if x.Kind() != ast.LiteralKind || x.AsLiteral().Type() != types.StringType {
+			continue
+		}
+		// A variable may serve rules that see different values.
+		values := d.values
+		if v.weaver.spots[x.ID()].passage != v.weaver.from {
+			values = d.shared
+		}
+		if s := string(x.AsLiteral().(types.String)); !slices.Contains(values, s) {
+			v.fail(x, near(s, values, "its values are "), "%q is not a value of %s", clip(s), d.path)
+		}
+	}
+}

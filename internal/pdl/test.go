@@ -1,0 +1,129 @@
+package pdl
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+var laterTestKeys = []later{{"facts", "this version has no facts"}}
+
+// compileTest makes one Test of every case: the base with what the case sets.
+func (c *compiler) compileTest(d *document) {
+	f := c.fields(d.root, "a test", []string{"pdl", "kind", "name", "base", "cases"}, nil)
+	base := tree{}
+	if n := f.got["base"]; n != nil {
+		base = c.baseTree(n)
+	}
+	cases := f.need("cases")
+	if cases == nil {
+		return
+	}
+	items := c.items(cases, "cases")
+	if cases.kind == sequence && len(items) == 0 {
+		c.errorf(cases.span(), "", "a test has at least one case")
+	}
+	names := map[string]int{}
+	for _, n := range items {
+		c.testCase(d, n, base, names)
+	}
+}
+
+func (c *compiler) testCase(d *document, n *node, base tree, names map[string]int) {
+	f := c.fields(n, "a case", []string{"name", "set", "unset", "expect"}, nil)
+	if f == nil {
+		return
+	}
+	name, expect := f.need("name"), f.need("expect")
+	if name == nil || expect == nil {
+		return
+	}
+	text, ok := c.text(name, "the name of a case", 1_000)
+	if !ok {
+		return
+	}
+	if names[text] > 0 {
+		c.errorf(name.span(), "", "the case %q is already on line %d", clip(text), names[text])
+	}
+	names[text] = name.line
+	input := base.clone()
+	if set := f.got["set"]; set != nil {
+		c.setPaths(input, set)
+	}
+	if unset := f.got["unset"]; unset != nil {
+		c.unset(input, unset)
+	}
+	t := &Test{Name: d.name + "/" + text, Pos: name.span().pos(), Expect: c.expectation(expect)}
+	c.request(t, input, name.span())
+	c.bundle.Tests = append(c.bundle.Tests, t)
+}
+
+// A tree is a request as a test writes it: nodes by path, such as `action` and
+// `agent.role`.
+type tree map[string]*node
+
+func (t tree) clone() tree {
+	copied := tree{}
+	for _, path := range kernel.SortedKeys(t) {
+		copied[path] = t[path]
+	}
+	return copied
+}
+
+// baseTree flattens `{action: …, agent: {id: …}}`.
+func (c *compiler) baseTree(n *node) tree {
+	t := tree{}
+	f := c.fields(n, "base", []string{"action", "agent", "context", "params", "resource"}, laterTestKeys)
+	if f == nil {
+		return t
+	}
+	if a := f.got["action"]; a != nil {
+		t["action"] = a
+	}
+	for _, root := range attributeRoots {
+		if f.got[root] == nil {
+			continue
+		}
+		for _, p := range c.pairs(f.got[root], root) {
+			t[root+"."+p.key.text] = p.value
+		}
+	}
+	return t
+}
+
+func (c *compiler) setPaths(t tree, n *node) {
+	for _, p := range c.pairs(n, "set") {
+		if c.requestPath(p.key.span(), p.key.text) {
+			t[p.key.text] = p.value
+		}
+	}
+}
+
+// unset removes optional attributes, or what a request then lacks.
+func (c *compiler) unset(t tree, n *node) {
+	for _, item := range c.oneOrMore(n, "unset") {
+		path, ok := c.text(item, "unset", 512)
+		switch {
+		case !ok || !c.requestPath(item.span(), path):
+		case t[path] == nil:
+			c.errorf(item.span(), near(path, kernel.SortedKeys(t), "the request has "), "%s is not set", clip(path))
+		default:
+			delete(t, path)
+		}
+	}
+}
+
+// requestPath accepts `action` and `root.name`.
+func (c *compiler) requestPath(at span, path string) bool {
+	root, name, ok := strings.Cut(path, ".")
+	if path == "action" || ok && name != "" && slices.Contains(attributeRoots, root) {
+		return true
+	}
+	if i := slices.IndexFunc(laterRoots, func(l later) bool { return l.word == root }); i >= 0 {
+		c.errorf(at, "", "%s", laterRoots[i].sentence)
+		return false
+	}
+	c.errorf(at, "paths are action, agent.role, resource.environment and the like", "%q is no path of a request", clip(path))
+	return false
+}

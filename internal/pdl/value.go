@@ -1,0 +1,94 @@
+package pdl
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The first and the last instant of a timestamp. The difference of any two
+// fits into 64 bits of nanoseconds.
+var (
+	firstInstant = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+	lastInstant  = time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// value reads a value of a type: bool, int64, string (also for enums and
+// timestamps) or a list of those.
+func (c *compiler) value(n *node, what string, t Type) (any, bool) {
+	if n.absent() {
+		c.errorf(n.span(), `write "" for the empty text`, "%s has no value", what)
+		return nil, false
+	}
+	switch t.Kind {
+	case Bool:
+		return c.boolean(n, what)
+	case Int:
+		return c.integer(n, what, t.Min, t.Max)
+	case Enum:
+		return c.word(n, what, t.Values)
+	case Timestamp:
+		return c.timestamp(n, what)
+	case List:
+		return c.list(n, what, t)
+	}
+	return c.stringValue(n, what, t.MaxLen)
+}
+
+func (c *compiler) stringValue(n *node, what string, limit int) (any, bool) {
+	switch {
+	case n.kind != scalar:
+		c.errorf(n.span(), "", "%s is text, not %s", what, n.is())
+	case utf8.RuneCountInString(n.text) > limit:
+		c.errorf(n.span(), "", "%s is longer than %d characters", what, limit)
+	case strings.ContainsRune(n.text, 0):
+		c.errorf(n.span(), "", "%s contains U+0000", what)
+	default:
+		return n.text, true
+	}
+	return nil, false
+}
+
+func (c *compiler) timestamp(n *node, what string) (any, bool) {
+	if n.kind != scalar {
+		c.errorf(n.span(), "", "%s is a timestamp, not %s", what, n.is())
+		return nil, false
+	}
+	if problem := timestampProblem(n.text); problem != "" {
+		c.errorf(n.span(), "write it as 2026-11-23T10:00:00Z", "%s %s", what, problem)
+		return nil, false
+	}
+	return n.text, true
+}
+
+// timestampProblem says what keeps a text from being a timestamp (RFC 3339,
+// 1900-01-01 to 2190-01-01), or "".
+func timestampProblem(s string) string {
+	var at time.Time
+	switch err := at.UnmarshalText([]byte(s)); {
+	case err != nil:
+		return "is a timestamp with date, time and zone (RFC 3339)"
+	case at.Before(firstInstant) || at.After(lastInstant):
+		return "is a timestamp between 1900-01-01 and 2190-01-01"
+	}
+	return ""
+}
+
+func (c *compiler) list(n *node, what string, t Type) (any, bool) {
+	items := c.items(n, what)
+	if n.kind != sequence {
+		return nil, false
+	}
+	if len(items) > t.MaxLen {
+		c.errorf(n.span(), "", "%s has more than %d elements", what, t.MaxLen)
+		return nil, false
+	}
+	list, good := make([]any, 0, len(items)), true
+	for _, item := range items {
+		v, ok := c.value(item, "an element of "+what, *t.Elem)
+		good = good && ok
+		list = append(list, v)
+	}
+	return slices.Clip(list), good
+}

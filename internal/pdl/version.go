@@ -1,0 +1,55 @@
+package pdl
+
+import (
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// version returns the digest of the RFC 8785 form of every document but tests,
+// sorted by kind and name, with values as their readers typed them.
+func (c *compiler) version() string {
+	documents := []any{}
+	for _, d := range c.documents { // sorted by kind and name
+		if d.kind != "test" {
+			documents = append(documents, canonical(d.root))
+		}
+	}
+	return kernel.Digest(encode(map[string]any{"pdl": "v1", "documents": documents}))
+}
+
+// canonical returns a node as JSON values: what a reader typed, else text.
+// Lists whose order has no meaning are sorted by their own canonical form.
+func canonical(n *node) any {
+	switch {
+	case n.kind == mapping:
+		m := make(map[string]any, len(n.pairs))
+		for _, p := range n.pairs {
+			m[p.key.text] = canonical(p.value)
+		}
+		return m
+	case n.kind == scalar && n.typed != nil:
+		return n.typed
+	case n.kind == scalar:
+		return n.text
+	}
+	list := make([]any, len(n.items))
+	for i, item := range n.items {
+		list[i] = canonical(item)
+	}
+	if n.unordered {
+		slices.SortFunc(list, func(a, b any) int { return slices.Compare(encode(a), encode(b)) })
+	}
+	return list
+}
+
+// encode writes the RFC 8785 form of nodes: no integer in them exceeds 2^53−1,
+// so that nothing is rounded.
+func encode(v any) []byte {
+	data := jsontext.Value(must(json.Marshal(v, json.Deterministic(true))))
+	must(0, data.Canonicalize())
+	return data
+}

@@ -1,0 +1,62 @@
+package pdl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	yaml "go.yaml.in/yaml/v4"
+)
+
+// yamlErrors translates what the YAML reader says: part of its message, ours,
+// and what to do.
+var yamlErrors = []struct{ theirs, ours, hint string }{
+	{"mapping values are not allowed", `a ": " inside an unquoted text`, "quote the text, or write it as a | block"},
+	{"did not find expected ',' or ']'", "a list [ ] is not closed, or lacks a comma", ""},
+	{"did not find expected ',' or '}'", "a mapping { } is not closed, or lacks a comma", ""},
+	{"could not find expected ':'", `a key without a ":"`, ""},
+	{"tab character", "a tab cannot indent", "use spaces"},
+	{"cannot start any token", "this character cannot start a text", "quote the text"},
+	{"did not find expected alphabetic or numeric character", "YAML aliases and anchors are not used here", `quote a text that starts with "*" or "&"`},
+	{"unknown anchor", "YAML aliases are not used here", `quote a text that starts with "*"`},
+	{"unexpected end of stream", "a quote is not closed", ""},
+	{"did not find expected key", "the indentation does not fit the lines above", ""},
+	{"did not find expected '-' indicator", "the indentation does not fit the list above", ""},
+	{"block sequence entries are not allowed", "a list item cannot stand here", "put it on a line of its own"},
+	{"did not find expected <document start>", "text after the end of a document", "separate documents with ---"},
+	{"unknown escape character", "an unknown escape in double quotes", `write \\ for a backslash, or use single quotes`},
+	{"depth", "too many levels of nesting", ""},
+}
+
+func (c *compiler) yamlError(src *source, err error) {
+	at, theirs := span{src: src, line: 1, col: 1}, err.Error()
+	var e *yaml.LoadError
+	if errors.As(err, &e) {
+		theirs = e.Message
+		if e.Mark.Line > 0 {
+			at.line, at.col = e.Mark.Line, max(1, e.Mark.Column)
+		}
+	}
+	at = at.inside()
+	for _, t := range yamlErrors {
+		if !strings.Contains(theirs, t.theirs) {
+			continue
+		}
+		ours := t.ours
+		if e != nil && strings.Contains(ours, "not closed") && e.ContextMark.Line > 0 && e.ContextMark.Line != at.line {
+			ours += fmt.Sprintf(" (it starts on line %d)", e.ContextMark.Line)
+		}
+		c.errorf(at, t.hint, "%s", ours)
+		return
+	}
+	c.errorf(at, "", "this is not YAML: %s", theirs)
+}
+
+// inside moves a position behind the last line to the end of that line.
+func (s span) inside() span {
+	for s.line > 1 && s.line > len(s.src.lines) || s.line > 1 && s.src.line(s.line) == "" && s.line == len(s.src.lines) {
+		s.line--
+		s.col = len([]rune(s.src.line(s.line))) + 1
+	}
+	return s
+}
