@@ -1,0 +1,142 @@
+package eval
+
+import (
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+)
+
+// A quantifier is `list.exists(x, test)`, `all` or `exists_one`, recognised
+// in the comprehension the macro expands to.
+type quantifier struct {
+	function string
+	over     ast.Expr
+	variable string
+	test     ast.Expr
+}
+
+// maxNesting is how many exists, all and exists_one may stand inside each
+// other: their work multiplies.
+const maxNesting = 2
+
+const (
+	exists    = "exists"
+	forAll    = "all"
+	existsOne = "exists_one"
+)
+
+// quantifierOf recognises the three shapes exactly; anything else that loops
+// (map, filter, a comprehension over a map) is not part of the language.
+func quantifierOf(e ast.Expr) (q quantifier, ok bool) {
+	x := e.AsComprehension()
+	q = quantifier{over: x.IterRange(), variable: x.IterVar()}
+	init, isLiteral := literal(x.AccuInit())
+	step := x.LoopStep()
+	if x.HasIterVar2() || !isLiteral || step.Kind() != ast.CallKind {
+		return q, false
+	}
+	accu, args := isIdent(x.AccuVar()), step.AsCall().Args()
+	switch {
+	case init == types.False && isCall(step, operators.LogicalOr) && accu(args[0]) && accu(x.Result()):
+		q.function, q.test = exists, args[1]
+	case init == types.True && isCall(step, operators.LogicalAnd) && accu(args[0]) && accu(x.Result()):
+		q.function, q.test = forAll, args[1]
+	case init == types.IntZero && isCall(step, operators.Conditional) && isCall(args[1], operators.Add) && accu(args[2]) &&
+		isCall(x.Result(), operators.Equals):
+		q.function, q.test = existsOne, args[0]
+	default:
+		return q, false
+	}
+	return q, true
+}
+
+func isIdent(name string) func(ast.Expr) bool {
+	return func(e ast.Expr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == name }
+}
+
+func (l *lowerer) comprehension(e ast.Expr) cond {
+	q, ok := quantifierOf(e)
+	if !ok {
+		return l.refuseBool(e, "only exists, all and exists_one loop over a list")
+	}
+	f := familyOf(l.elemKind(q.over))
+	if f == nil {
+		return l.refuseBool(e, "%s takes a list of scalars", q.function)
+	}
+	return f.quantify(l, q)
+}
+
+func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
+	over := list(l, d, q.over)
+	at := l.enter(q.variable, d.kind)
+	test := l.bools(q.test)
+	l.scope = l.scope[:len(l.scope)-1]
+	fold := foldOf(q.function)
+	return func(fr *frame) tri {
+		values, f := over(fr)
+		if f != 0 {
+			return failed(f)
+		}
+		variable := &d.bank(fr).values[at]
+		return fold(len(values), func(i int) tri {
+			*variable = values[i]
+			return test(fr)
+		})
+	}
+}
+
+// enter opens the scope of a comprehension's variable and returns its slot,
+// which lies behind those of the attributes.
+func (l *lowerer) enter(name string, kind types.Kind) int {
+	depth := 0
+	for _, v := range l.scope {
+		if v.kind == kind {
+			depth++
+		}
+	}
+	at := l.layout.sizes[bankKey{kind, false}] + depth
+	if depth >= maxNesting {
+		l.fail(l.ast.Expr(), "%d loops inside each other", depth+1)
+	}
+	l.scope = append(l.scope, local{name, kind, at})
+	return at
+}
+
+// foldOf returns how the results of the single elements combine: exists is
+// `||`, all is `&&`, and exists_one needs the result of every element.
+func foldOf(function string) func(n int, element func(int) tri) tri {
+	switch function {
+	case exists:
+		return func(n int, element func(int) tri) tri { return foldUntil(n, element, yes) }
+	case forAll:
+		return func(n int, element func(int) tri) tri { return foldUntil(n, element, no) }
+	}
+	return foldOne
+}
+
+// foldUntil ends at the first deciding element; without one a fault wins.
+func foldUntil(n int, element func(int) tri, deciding tri) tri {
+	result := deciding.not()
+	for i := range n {
+		switch t := element(i); {
+		case t == deciding:
+			return t
+		case t.fault() != 0 && result.fault() == 0:
+			result = t
+		}
+	}
+	return result
+}
+
+func foldOne(n int, element func(int) tri) tri {
+	count := 0
+	for i := range n {
+		switch t := element(i); {
+		case t.fault() != 0:
+			return t
+		case t == yes:
+			count++
+		}
+	}
+	return truth(count == 1)
+}

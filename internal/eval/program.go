@@ -1,0 +1,110 @@
+// Package eval runs a compiled policy on a request.
+//
+// The same Program and Input give the same Verdict, byte for byte, on every
+// machine and for ever. That is what lets a log be replayed.
+package eval
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/pdl"
+)
+
+// A Program is a bundle lowered to closures. It is immutable and safe for
+// concurrent use. The zero Program knows no action, so it denies everything.
+type Program struct {
+	version string
+	schema  *pdl.Schema
+	layout  *layout
+	actions map[string]*action
+	meets   map[string]pdl.Meet
+	data    map[string]pdl.Datum
+	rules   []*rule // every rule once, sorted by name
+}
+
+// An action is a declared action with everything a decision about it needs.
+type action struct {
+	name   string
+	risk   kernel.Risk
+	shapes map[string]*shape // by resource type
+	types  []string          // the keys of shapes, sorted
+	rules  []*rule
+}
+
+// candidates returns the rules that may hold for a request of this action, in
+// any order. An index may leave out rules whose atoms cannot hold; it can
+// never change a verdict, because results are sorted before they are merged.
+func (a *action) candidates(*frame) []*rule { return a.rules }
+
+// An Input is everything a verdict depends on besides the program.
+type Input struct {
+	Request kernel.Request
+	Now     time.Time // the decision instant, context.now; 1900-01-01 to 2190-01-01
+
+	// Phase1 says that the request came through the Phase 1 door: an artifact
+	// type or environment that is absent or not declared is then a DENY and
+	// never an error, and its reason begins with "No policy matched".
+	Phase1 bool
+}
+
+// New lowers a bundle. An error names the rule and the expression it cannot
+// lower: a program never holds a rule that it would silently read as false.
+func New(b *pdl.Bundle) (*Program, error) {
+	if b == nil || b.Schema == nil || b.Version == "" {
+		return nil, errors.New("a bundle needs a schema and a version; compile it with pdl.Compile")
+	}
+	p := &Program{
+		version: b.Version, schema: b.Schema, layout: newLayout(),
+		actions: map[string]*action{}, meets: map[string]pdl.Meet{}, data: map[string]pdl.Datum{},
+	}
+	for _, c := range b.Schema.Constraints {
+		if c.Meet < pdl.Flag || c.Meet > pdl.SetUnion {
+			return nil, fmt.Errorf("constraint %s: unknown meet %d", c.Name, c.Meet)
+		}
+		p.meets[c.Name] = c.Meet
+	}
+	for _, d := range b.Data {
+		p.data[d.Path] = d
+	}
+	if err := p.addActions(); err != nil {
+		return nil, err
+	}
+	for _, r := range b.Rules {
+		if err := p.addRule(r); err != nil {
+			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
+		}
+	}
+	return p, nil
+}
+
+// Version returns the policy version of the bundle: sha256:….
+func (p *Program) Version() string { return p.version }
+
+// Schema returns the schema of the bundle. It must not be changed.
+func (p *Program) Schema() *pdl.Schema { return p.schema }
+
+func (p *Program) addActions() error {
+	resources := map[string]pdl.ResourceType{}
+	for _, r := range p.schema.Resources {
+		resources[r.Name] = r
+	}
+	for _, a := range p.schema.Actions {
+		act := &action{name: a.Name, risk: a.Risk, shapes: map[string]*shape{}, types: a.Resources}
+		for _, name := range a.Resources {
+			r, known := resources[name]
+			if !known {
+				return fmt.Errorf("action %s: resource type %q is not declared", a.Name, name)
+			}
+			s, err := p.layout.shape(p.schema, a, r)
+			if err != nil {
+				return fmt.Errorf("action %s: %w", a.Name, err)
+			}
+			act.shapes[name] = s
+		}
+		p.actions[a.Name] = act
+	}
+	return nil
+}
