@@ -70,7 +70,7 @@ func (sec section) bind(fr *frame, members map[string]any) error {
 		v, present := members[f.Name]
 		if !present {
 			if !f.Optional {
-				return kernel.Errorf(kernel.Invalid, "%s is required", f.Name).At(sec.path(f.Name)).WithHint("%s", expects(f.Type))
+				return kernel.Errorf(kernel.Invalid, "%s is required", f.Name).At(sec.path(f.Name)).WithHint("it is %s", expects(f.Type))
 			}
 			continue
 		}
@@ -138,10 +138,10 @@ func hint(t pdl.Type, v any) string {
 	}
 	if text, ok := v.(string); ok && t.Kind == pdl.Enum {
 		if near := suggest.DidYouMean(clip(text), t.Values); near != "" {
-			return near + " " + expects(t)
+			return near + " it is " + expects(t)
 		}
 	}
-	return expects(t)
+	return "it is " + expects(t)
 }
 
 // oneOf joins words for people, at most twelve of them.

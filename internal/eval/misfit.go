@@ -129,21 +129,22 @@ func typeName(v any) string {
 	return fmt.Sprintf("a Go %T", v)
 }
 
-// expects describes a type to somebody who has to send a value of it.
+// expects describes a type to somebody who has to send a value of it: "it is
+// …".
 func expects(t pdl.Type) string {
 	switch t.Kind {
 	case pdl.Bool:
-		return "it is true or false"
+		return "true or false"
 	case pdl.Int:
-		return fmt.Sprintf("it is an integer in %d..%d", t.Min, t.Max)
+		return fmt.Sprintf("an integer in %d..%d", t.Min, t.Max)
 	case pdl.String:
-		return fmt.Sprintf("it is a string of at most %d characters", t.MaxLen)
+		return fmt.Sprintf("a string of at most %d characters", t.MaxLen)
 	case pdl.Enum:
-		return "it is one of " + oneOf(t.Values)
+		return "one of " + oneOf(t.Values)
 	case pdl.Timestamp:
-		return "it is a timestamp such as \"2026-11-23T20:00:00Z\""
+		return "a timestamp such as \"2026-11-23T20:00:00Z\""
 	case pdl.List:
-		return fmt.Sprintf("it is a list of at most %d elements", t.MaxLen)
+		return fmt.Sprintf("a list of at most %d elements", t.MaxLen)
 	}
-	return "leave it out"
+	return "of no known type"
 }
