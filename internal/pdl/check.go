@@ -1,6 +1,9 @@
 package pdl
 
 import (
+	"strings"
+	"unicode/utf8"
+
 	"cel.dev/cel-go/checker"
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
@@ -10,7 +13,8 @@ import (
 
 // check puts the variables into a condition, types it, and refuses what is
 // outside CEL-T or may read what is not there. It returns nil after reporting.
-func (c *compiler) check(p *passage, t *typing, vars *variables) *ast.AST {
+// A rule's condition is a bool; a variable may be anything.
+func (c *compiler) check(p *passage, t *typing, vars *variables, condition bool) *ast.AST {
 	w, tree := c.weave(p, t, vars)
 	if tree == nil {
 		return nil
@@ -24,8 +28,9 @@ func (c *compiler) check(p *passage, t *typing, vars *variables) *ast.AST {
 		return nil
 	}
 	v.subset(checked.Expr())
-	if v.good && checked.GetType(checked.Expr().ID()) != types.BoolType {
-		v.fail(checked.Expr(), "", "a condition is a bool, not %s", nameOf(checked.GetType(checked.Expr().ID())))
+	if v.good && condition && checked.GetType(checked.Expr().ID()) != types.BoolType {
+		c.errorf(p.span(0, utf8.RuneCountInString(p.source)), "compare it with something", "a condition is a bool, not %s", nameOf(v.typeOf(checked.Expr())))
+		v.good = false
 	}
 	if v.good {
 		v.presence(checked.Expr(), nil)
@@ -91,10 +96,12 @@ func (v *verifier) typeError(found *common.Error) {
 	switch {
 	case at == nil:
 		v.fail(v.tree.Expr(), "", "the types in this condition do not fit")
+	case strings.Contains(found.Message, "range of a comprehension"):
+		v.fail(at, "", "exists and all go over lists, not %s", nameOf(v.typeOf(at)))
+	case strings.HasPrefix(found.Message, "expected type 'bool'"):
+		v.conditionError("", []ast.Expr{at})
 	case at.Kind() == ast.CallKind:
 		v.callError(at)
-	case v.typeOf(at) != nil && v.typeOf(at).Kind() != types.ListKind && v.typeOf(at).Kind() != types.ErrorKind:
-		v.fail(at, "", "exists and all go over lists, not %s", nameOf(v.typeOf(at)))
 	default:
 		v.fail(at, "", "the types do not fit here")
 	}

@@ -123,18 +123,18 @@ func (c *compiler) warnf(at span, hint, format string, args ...any) {
 
 // report keeps a finding once, and no more of them than anybody reads.
 func (c *compiler) report(severity Severity, at span, hint, message string) {
-	c.failed = c.failed || severity == Error
 	d := Diagnostic{
 		Pos: at.pos(), EndLine: at.line, EndCol: at.col + max(1, at.width),
 		Severity: severity, Message: message, Suggestion: hint, Source: at.src.line(at.line),
 	}
 	d.EndCol = max(d.Col+1, min(d.EndCol, utf8.RuneCountInString(d.Source)+1))
-	if c.seen[d] || len(c.found) >= maxFindings && severity == Warning {
-		return
+	c.keep(d)
+}
+
+func (c *compiler) keep(d Diagnostic) {
+	c.failed = c.failed || d.Severity == Error
+	if !c.seen[d] && len(c.found) < maxFindings {
+		c.seen[d] = true
+		c.found = append(c.found, d)
 	}
-	if len(c.found) >= maxFindings {
-		return
-	}
-	c.seen[d] = true
-	c.found = append(c.found, d)
 }

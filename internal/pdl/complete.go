@@ -8,11 +8,7 @@ import (
 
 // complete proves that every combination of input values that can occur has
 // exactly one winning row, and tells the rest of the rows which go first.
-func (c *compiler) complete(t *table) {
-	index, ok := c.indexRows(t)
-	if !ok {
-		return
-	}
+func (c *compiler) complete(t *table, index rowIndex) {
 	cells, ok := c.tableCells(t)
 	if !ok {
 		return

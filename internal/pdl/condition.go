@@ -19,10 +19,15 @@ type passage struct {
 // condition compiles `when`; covered is nil when the match was refused.
 func (c *compiler) condition(n *node, covered *typing, vars *variables) *Condition {
 	p := c.passage(n, "when")
-	if p == nil || !c.parse(p) || covered == nil {
+	if p == nil || !c.parse(p) {
+		vars.uncertain = true
 		return nil
 	}
-	checked := c.check(p, covered, vars)
+	vars.use(p.parsed.Expr())
+	if covered == nil {
+		return nil
+	}
+	checked := c.check(p, covered, vars, true)
 	if checked == nil {
 		return nil
 	}
@@ -43,7 +48,7 @@ func (c *compiler) passage(n *node, what string) *passage {
 	case strings.TrimSpace(n.text) == "":
 		c.errorf(n.span(), "leave it out, or write a condition", "%s has no value", what)
 	case n.style != literalBlock && !n.onOneLine():
-		c.errorf(n.span(), "write it as a | block", "a condition of several lines is a | block")
+		c.errorf(n.span(), "write it as a | block", "a condition of several lines that is no | block")
 	case utf8.RuneCountInString(n.text) > maxCondition:
 		c.errorf(n.span(), "split it, or use variables", "a condition has at most %d characters", maxCondition)
 	default:

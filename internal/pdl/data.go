@@ -19,7 +19,7 @@ func (c *compiler) compileData(d *document) {
 	}
 	declared := map[string]Type{}
 	for _, p := range c.pairs(types, "types") {
-		name, ok := c.name(p.key, "a constant", memberName)
+		name, ok := c.name(p.key, "a constant", memberNameLower)
 		if ok && slices.Contains(celReserved, name) {
 			c.errorf(p.key.span(), "choose another name", "%q is a word of CEL and cannot be a constant", name)
 			continue
@@ -29,16 +29,16 @@ func (c *compiler) compileData(d *document) {
 			c.data[d.name+"."+name] = t
 		}
 	}
-	c.dataValues(d, values, declared)
+	c.dataValues(d, types, values, declared)
 }
 
-func (c *compiler) dataValues(d *document, values *node, declared map[string]Type) {
+func (c *compiler) dataValues(d *document, types, values *node, declared map[string]Type) {
 	given := map[string]bool{}
 	for _, p := range c.pairs(values, "values") {
 		given[p.key.text] = true
 		t, ok := declared[p.key.text]
 		if !ok {
-			if !c.failed {
+			if types.member(p.key.text) == nil {
 				c.errorf(p.key.span(), near(p.key.text, kernel.SortedKeys(declared), "types has "), "the constant %q has no type", clip(p.key.text))
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // A Severity says whether a finding keeps a bundle from being used. The zero
@@ -65,7 +66,7 @@ func (d Diagnostic) String() string {
 // below it that holds the caret.
 func (d Diagnostic) excerpt() (line, caret string) {
 	const before, width = 60, 120
-	runes, at := []rune(d.Source), max(0, d.Col-1)
+	runes, at := printable(d.Source), max(0, d.Col-1)
 	at = min(at, len(runes))
 	from, head, tail := 0, "", ""
 	if at > before && len(runes) > width {
@@ -82,6 +83,17 @@ func (d Diagnostic) excerpt() (line, caret string) {
 		}
 	}
 	return head + string(runes[from:to]) + tail, string(blank) + "^"
+}
+
+// printable shows a control character as one that cannot move a cursor.
+func printable(line string) []rune {
+	runes := []rune(line)
+	for i, r := range runes {
+		if r != '\t' && !unicode.IsPrint(r) {
+			runes[i] = '\ufffd'
+		}
+	}
+	return runes
 }
 
 func compareDiagnostics(a, b Diagnostic) int {

@@ -31,7 +31,7 @@ func (c *compiler) expectation(n *node) Expectation {
 		}
 	}
 	if v := f.got["risk_level"]; v != nil {
-		risk := c.risk(v)
+		risk := c.risk(v, "risk_level")
 		e.RiskLevel = &risk
 	}
 	if v := f.got["approvals_required"]; v != nil {

@@ -18,7 +18,7 @@ var refusedFunctions = []struct {
 	names        []string
 	reason, hint string
 }{
-	{[]string{"now"}, "there is no now()", "the instant of the decision is context.now"},
+	{[]string{"now"}, "no clock is read", "the instant of the decision is context.now"},
 	{[]string{"getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds"},
 		"time zones and parts of an instant come with a later version", "compare whole instants"},
 	{[]string{"lowerAscii", "upperAscii", "ip", "cidr", "isIP", "isCIDR", "containsIP", "containsCIDR", "glob", "active"},
@@ -103,6 +103,13 @@ func (s signature) usage() string {
 
 func (w *weaver) unknownFunction(e ast.Expr, name string) {
 	at := w.spotOf(e)
+	if call := e.AsCall(); call.IsMemberFunction() {
+		root, _, _ := strings.Cut(pathOf(call.Target()), ".")
+		if i := slices.IndexFunc(laterRoots, func(l later) bool { return l.word == root }); i >= 0 {
+			w.fail(w.spotOf(call.Target()), "", "%s", laterRoots[i].sentence)
+			return
+		}
+	}
 	for _, r := range refusedFunctions {
 		if slices.Contains(r.names, name) {
 			w.fail(at, r.hint, "%s(): %s", name, r.reason)

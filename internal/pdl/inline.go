@@ -3,6 +3,7 @@ package pdl
 import (
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/common"
@@ -29,6 +30,7 @@ type weaver struct {
 	factory ast.ExprFactory
 	info    *ast.SourceInfo // of the condition itself, for explanations
 	spots   map[int64]spot
+	root    *passage
 	from    *passage // what is being copied
 	hole    *spot    // where the outermost variable stands in the condition
 	loops   []string // names of the loops around, from outside in
@@ -39,7 +41,7 @@ type weaver struct {
 func (c *compiler) weave(p *passage, t *typing, vars *variables) (*weaver, *ast.AST) {
 	w := &weaver{
 		c: c, typing: t, vars: vars, factory: ast.NewExprFactoryWithAccumulator(parser.HiddenAccumulatorName),
-		info: ast.NewSourceInfo(common.NewTextSource(p.source)), spots: map[int64]spot{}, from: p, good: true,
+		info: ast.NewSourceInfo(common.NewTextSource(p.source)), spots: map[int64]spot{}, root: p, from: p, good: true,
 	}
 	tree := w.copy(p.parsed.Expr())
 	if !w.good {
@@ -64,7 +66,7 @@ func (w *weaver) id(e ast.Expr) int64 {
 	w.info.SetOffsetRange(id, ast.OffsetRange{Start: int32(at.start), Stop: int32(at.end)})
 	if len(w.spots) > maxNodes && !w.tooBig {
 		w.tooBig, w.good = true, false
-		w.c.errorf(w.from.span(0, 0), "split it", "the condition is too large once its variables are put in")
+		w.c.errorf(w.root.span(0, 0), "split it", "the condition is too large once its variables are put in")
 	}
 	return id
 }
@@ -86,7 +88,25 @@ func (w *weaver) spotOf(e ast.Expr) spot {
 		return spot{w.from, start, end}
 	}
 	r, _ := w.from.parsed.SourceInfo().GetOffsetRange(e.ID())
-	return spot{w.from, int(r.Start), max(int(r.Start)+1, int(r.Stop))}
+	start := int(r.Start)
+	if e.Kind() == ast.CallKind || e.Kind() == ast.ComprehensionKind {
+		return w.nameOfCall(start)
+	}
+	return spot{w.from, start, max(start+1, int(r.Stop))}
+}
+
+// nameOfCall moves from the parenthesis of a call, where the parser sees it,
+// to the name before it. Operators stay.
+func (w *weaver) nameOfCall(at int) spot {
+	text := []rune(w.from.source)
+	if at >= len(text) || text[at] != '(' {
+		return spot{w.from, at, at + 1}
+	}
+	start := at
+	for start > 0 && (unicode.IsLetter(text[start-1]) || unicode.IsDigit(text[start-1]) || text[start-1] == '_') {
+		start--
+	}
+	return spot{w.from, start, max(at, start+1)}
 }
 
 // pathOf returns `a.b.c` for selections from an identifier, else "".
@@ -188,7 +208,6 @@ func (w *weaver) variable(e ast.Expr, name string) ast.Expr {
 		w.fail(at, near(name, names, "the document has "), "unknown variable %q", name)
 		return e
 	}
-	v.used = true
 	if v.passage == nil {
 		w.good = false // reported where the variable stands
 		return e

@@ -19,18 +19,10 @@ func (c *compiler) match(f *fields, r *Rule) *typing {
 		}
 		return nil
 	}
-	var action, resourceType *node
-	for _, p := range n.pairs {
-		switch p.key.text {
-		case "action":
-			action = p.value
-		case "resource.type":
-			resourceType = p.value
-		}
-	}
 	if n.kind != mapping {
 		return nil
 	}
+	action, resourceType := n.member("action"), n.member("resource.type")
 	if action == nil {
 		c.errorf(n.span(), "name the actions it is about", "match needs action")
 		return nil

@@ -126,7 +126,7 @@ func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
 	documents := w.c.dataDocuments()
 	switch {
 	case len(path) < 2 || !slices.Contains(documents, path[1]):
-		w.fail(at, near(path[len(path)-1], documents, "data documents are "), "unknown data document %q", clip(path[1]))
+		w.fail(at, near(path[1], documents, "data documents are "), "unknown data document %q", clip(path[1]))
 	case len(path) == 2:
 		w.fail(at, "name one of its constants", "data.%s is not a value", path[1])
 	case len(path) > 3:

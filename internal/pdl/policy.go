@@ -1,8 +1,6 @@
 package pdl
 
 import (
-	"slices"
-
 	"github.com/strixlabs/execution-kernel"
 )
 
@@ -80,7 +78,7 @@ func (c *compiler) outcome(f *fields, r *Rule) {
 	}
 	_ = r.Effect.UnmarshalText([]byte(w))
 	if n := f.got["risk"]; n != nil {
-		r.Risk = c.risk(n)
+		r.Risk = c.risk(n, "risk")
 	}
 	if n := f.got["reason"]; n != nil {
 		r.Reason, _ = c.text(n, "reason", maxSentence)
@@ -123,13 +121,4 @@ func (c *compiler) ruleObligations(n *node, effect kernel.Effect) []Obligation {
 		c.errorf(n.span(), "leave them out", "constraints of a DENY have no effect")
 	}
 	return list
-}
-
-// uses reports whether a name is among the variables of a document.
-func (v *variables) find(name string) *variable {
-	i := slices.IndexFunc(v.list, func(x *variable) bool { return x.name == name })
-	if i < 0 {
-		return nil
-	}
-	return v.list[i]
 }

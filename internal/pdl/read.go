@@ -1,6 +1,7 @@
 package pdl
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,6 +30,8 @@ type fields struct {
 	what string
 	got  map[string]*node
 	keys map[string]*node
+
+	guessed []string // what unknown keys probably mean
 }
 
 // fields reads a mapping; keys that are not known are reported. It returns nil
@@ -49,6 +52,7 @@ func (c *compiler) fields(n *node, what string, known []string, refused []later)
 			c.errorf(p.key.span(), "", "%s", refused[i].sentence)
 			continue
 		}
+		f.guessed = append(f.guessed, suggest.Nearest(name, known))
 		c.errorf(p.key.span(), near(name, known, what+" has "), "unknown key %q in %s", clip(name), what)
 	}
 	return f
@@ -57,11 +61,16 @@ func (c *compiler) fields(n *node, what string, known []string, refused []later)
 // need returns a member that must be there.
 func (f *fields) need(name string) *node {
 	n := f.got[name]
-	if n == nil {
+	if n == nil && !f.misspelt(name) {
 		f.c.errorf(f.of.span(), "", "%s needs %s", f.what, name)
-		return nil
 	}
 	return n
+}
+
+// misspelt reports whether an unknown key was said to mean name: then that is
+// what to mend.
+func (f *fields) misspelt(name string) bool {
+	return slices.Contains(f.guessed, name)
 }
 
 func (c *compiler) pairs(n *node, what string) []pair {
@@ -157,8 +166,14 @@ func (c *compiler) name(n *node, what string, pattern *regexp.Regexp) (string, b
 
 // near suggests the word somebody meant, or else lists what there is.
 func near(word string, words []string, intro string) string {
-	if guess := suggest.DidYouMean(word, words); guess != "" {
-		return guess
+	const least = 3 // letters a guess needs
+	if utf8.RuneCountInString(word) >= least {
+		if guess := suggest.DidYouMean(word, words); guess != "" {
+			return guess
+		}
+		if long := startingWith(word, words); long != "" {
+			return fmt.Sprintf("did you mean %q?", long)
+		}
 	}
 	const shown = 12
 	if intro == "" || len(words) == 0 {
@@ -168,6 +183,20 @@ func near(word string, words []string, intro string) string {
 		return intro + strings.Join(words[:shown], ", ") + ", …"
 	}
 	return intro + strings.Join(words, ", ")
+}
+
+// startingWith returns the only word that begins like this, or "".
+func startingWith(prefix string, words []string) string {
+	found := ""
+	for _, w := range words {
+		if strings.HasPrefix(w, prefix) {
+			if found != "" {
+				return ""
+			}
+			found = w
+		}
+	}
+	return found
 }
 
 // clip keeps messages readable whatever was written.

@@ -12,15 +12,16 @@ import (
 // be refused for that: its values are typed as YAML reads them.
 func (c *compiler) request(t *Test, in tree, at span) {
 	r := &t.Request
-	r.Action = c.requestName(in, "action", at)
-	r.Agent.ID = c.requestName(in, "agent.id", at)
-	r.Resource.Type = c.requestName(in, "resource.type", at)
-	r.Resource.ID = c.requestName(in, "resource.id", at)
+	r.Action = c.requestName(in, "action")
+	r.Agent.ID = c.requestName(in, "agent.id")
+	r.Resource.Type = c.requestName(in, "resource.type")
+	r.Resource.ID = c.requestName(in, "resource.id")
 	if now := in["context.now"]; now != nil {
 		if text, ok := c.timestamp(now, "context.now"); ok {
 			t.Now = text.(string)
 		}
 	}
+	defer c.lacking(in, r, at)
 	action, resourceType := c.actions[r.Action], c.types[r.Resource.Type]
 	if action == nil {
 		r.Agent.Attributes = c.untyped(in, "agent", "id")
@@ -28,24 +29,49 @@ func (c *compiler) request(t *Test, in tree, at span) {
 		r.Resource.Attributes = c.untyped(in, "resource", "id", "type")
 		return
 	}
-	r.Agent.Attributes = c.typed(in, "agent", c.schema.Agent, at, "id")
-	r.Params = c.typed(in, "params", action.Params, at)
-	r.Context = c.typed(in, "context", c.schema.Context, at, "now")
+	r.Agent.Attributes = c.typed(in, "agent", c.schema.Agent, "id")
+	r.Params = c.typed(in, "params", action.Params)
+	r.Context = c.typed(in, "context", c.schema.Context, "now")
 	if resourceType == nil {
 		r.Resource.Attributes = c.untyped(in, "resource", "id", "type")
 		return
 	}
-	r.Resource.Attributes = c.typed(in, "resource", resourceType.Attributes, at, "id", "type")
+	r.Resource.Attributes = c.typed(in, "resource", resourceType.Attributes, "id", "type")
 }
 
-func (c *compiler) requestName(in tree, path string, at span) string {
-	n := in[path]
-	if n == nil {
-		c.errorf(at, "put it into base or set", "the request of this case lacks %s", path)
-		return ""
+func (c *compiler) requestName(in tree, path string) string {
+	if in[path] == nil {
+		return "" // told by lacking
 	}
-	s, _ := c.text(n, path, kernel.MaxName)
+	s, _ := c.text(in[path], path, kernel.MaxName)
 	return s
+}
+
+// lacking reports, in one sentence, what the request of a case needs.
+func (c *compiler) lacking(in tree, r *kernel.Request, at span) {
+	needed := []string{"action", "agent.id", "resource.id", "resource.type"}
+	if action := c.actions[r.Action]; action != nil {
+		needed = append(needed, required("agent", c.schema.Agent)...)
+		needed = append(needed, required("context", c.schema.Context)...)
+		needed = append(needed, required("params", action.Params)...)
+		if t := c.types[r.Resource.Type]; t != nil {
+			needed = append(needed, required("resource", t.Attributes)...)
+		}
+	}
+	needed = slices.DeleteFunc(needed, func(path string) bool { return in[path] != nil })
+	if len(needed) > 0 {
+		c.errorf(at, "put it into base or set", "the request of this case lacks %s", strings.Join(needed, ", "))
+	}
+}
+
+func required(root string, attributes []Attribute) []string {
+	var paths []string
+	for _, a := range attributes {
+		if !a.Optional {
+			paths = append(paths, root+"."+a.Name)
+		}
+	}
+	return paths
 }
 
 // members lists the names that a request has under a root, but for the given.
@@ -59,15 +85,12 @@ func (t tree) members(root string, but ...string) []string {
 	return names
 }
 
-func (c *compiler) typed(in tree, root string, declared []Attribute, at span, but ...string) map[string]any {
+func (c *compiler) typed(in tree, root string, declared []Attribute, but ...string) map[string]any {
 	values := map[string]any{}
 	var known []string
 	for _, a := range declared {
 		known = append(known, root+"."+a.Name)
 		n := in[root+"."+a.Name]
-		if n == nil && !a.Optional {
-			c.errorf(at, "put it into base or set", "the request of this case lacks %s.%s, which is required", root, a.Name)
-		}
 		if n != nil && (a.Type.Kind == Enum || c.notNull(n, root+"."+a.Name)) {
 			if v, ok := c.value(n, root+"."+a.Name, a.Type); ok {
 				values[a.Name] = v

@@ -97,7 +97,7 @@ func (c *compiler) attributeType(n *node, what string, registry bool) (Type, boo
 	if n.kind != mapping {
 		return c.typeOf(n)
 	}
-	if !slices.ContainsFunc(n.pairs, func(p pair) bool { return p.key.text == "type" }) {
+	if n.member("type") == nil {
 		c.errorf(n.span(), "declare its members as attributes of their own", "this version has no nested records")
 		return Type{}, false
 	}
@@ -182,7 +182,7 @@ func (c *compiler) action(name string, n *node) Action {
 		a.Params = c.attributes(p, "params", nil, false)
 	}
 	if r := f.got["risk"]; r != nil {
-		a.Risk = c.risk(r)
+		a.Risk = c.risk(r, "risk")
 	}
 	return a
 }
@@ -209,9 +209,9 @@ func (c *compiler) actionResources(n *node) []string {
 	return list
 }
 
-func (c *compiler) risk(n *node) kernel.Risk {
+func (c *compiler) risk(n *node, what string) kernel.Risk {
 	var r kernel.Risk
-	if w, ok := c.word(n, "risk", kernel.RiskNames()); ok {
+	if w, ok := c.word(n, what, kernel.RiskNames()); ok {
 		_ = r.UnmarshalText([]byte(w))
 	}
 	return r

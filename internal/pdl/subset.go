@@ -190,7 +190,7 @@ func (v *verifier) enumLiterals(enum, other ast.Expr) {
 		}
 		// A variable may serve rules that see different values.
 		values := d.values
-		if v.weaver.spots[x.ID()].passage != v.weaver.from {
+		if v.weaver.spots[x.ID()].passage != v.weaver.root {
 			values = d.shared
 		}
 		if s := string(x.AsLiteral().(types.String)); !slices.Contains(values, s) {

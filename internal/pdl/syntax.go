@@ -29,10 +29,10 @@ func (c *compiler) syntaxError(p *passage, e *common.Error) {
 		c.errorf(at, "choose another name", "this name is taken")
 	case strings.Contains(message, "int literal"):
 		c.errorf(at, "", "the integer is too large")
-	case strings.Contains(message, "<EOF>"):
+	case token != nil && token[1] == "<EOF>" || strings.Contains(message, "at '<EOF>'"):
 		c.errorf(at, "", "the condition ends too early")
 	case token != nil:
-		c.errorf(at, syntaxHint(token[1]), "%q is not expected here", clip(token[1]))
+		c.errorf(at, syntaxHint(token[1]), "%q is not expected here", clip(strings.TrimSpace(token[1])))
 	default:
 		c.errorf(at, "", "this is not a CEL expression")
 	}

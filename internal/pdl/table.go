@@ -62,12 +62,17 @@ func (c *compiler) compileTable(d *document) {
 	if !c.tableInputs(t, inputs) || !c.tableOutputs(t, outputs) {
 		return
 	}
+	t.at = f.keys["rows"].span()
 	c.tableRows(t, rows)
 	if len(t.rows) != len(rows.items) || len(t.rows) == 0 {
 		return // some row was refused: what is missing would be noise
 	}
+	index, ok := c.indexRows(t)
+	if !ok {
+		return
+	}
 	c.tableRules(t)
-	c.complete(t)
+	c.complete(t, index)
 }
 
 func (c *compiler) tableInputs(t *table, n *node) bool {
@@ -180,7 +185,7 @@ func (c *compiler) tableRules(t *table) {
 	names := map[string]int{}
 	for _, r := range t.rows {
 		name := t.name + "/" + r.label()
-		if line := names[name]; line > 0 && !c.failed {
+		if line := names[name]; line > 0 {
 			c.errorf(r.at.span(), "", "this row and the one on line %d are both called %s", line, name)
 		}
 		names[name] = r.at.line
@@ -220,7 +225,7 @@ func (c *compiler) rowOutputs(t *table, r *row) {
 	}
 	_ = r.rule.Effect.UnmarshalText([]byte(w))
 	if n := cells["risk"]; n != nil {
-		r.rule.Risk = c.risk(n)
+		r.rule.Risk = c.risk(n, "risk")
 	}
 	if n := cells["reason"]; n != nil && !isEmptyText(n) {
 		r.rule.Reason, _ = c.text(n, "reason", maxSentence)

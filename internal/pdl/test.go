@@ -1,6 +1,7 @@
 package pdl
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -92,9 +93,22 @@ func (c *compiler) baseTree(n *node) tree {
 	return t
 }
 
+// setPaths puts values in; a whole section such as `params: {…}` replaces the
+// one of the base, and single paths go on top of it.
 func (c *compiler) setPaths(t tree, n *node) {
-	for _, p := range c.pairs(n, "set") {
-		if c.requestPath(p.key.span(), p.key.text) {
+	pairs := c.pairs(n, "set")
+	for _, p := range pairs {
+		if slices.Contains(attributeRoots, p.key.text) {
+			for _, name := range t.members(p.key.text) {
+				delete(t, p.key.text+"."+name)
+			}
+			for _, m := range c.pairs(p.value, p.key.text) {
+				t[p.key.text+"."+m.key.text] = m.value
+			}
+		}
+	}
+	for _, p := range pairs {
+		if !slices.Contains(attributeRoots, p.key.text) && c.requestPath(t, p.key.span(), p.key.text) {
 			t[p.key.text] = p.value
 		}
 	}
@@ -105,7 +119,7 @@ func (c *compiler) unset(t tree, n *node) {
 	for _, item := range c.oneOrMore(n, "unset") {
 		path, ok := c.text(item, "unset", 512)
 		switch {
-		case !ok || !c.requestPath(item.span(), path):
+		case !ok || !c.requestPath(t, item.span(), path):
 		case t[path] == nil:
 			c.errorf(item.span(), near(path, kernel.SortedKeys(t), "the request has "), "%s is not set", clip(path))
 		default:
@@ -115,7 +129,7 @@ func (c *compiler) unset(t tree, n *node) {
 }
 
 // requestPath accepts `action` and `root.name`.
-func (c *compiler) requestPath(at span, path string) bool {
+func (c *compiler) requestPath(t tree, at span, path string) bool {
 	root, name, ok := strings.Cut(path, ".")
 	if path == "action" || ok && name != "" && slices.Contains(attributeRoots, root) {
 		return true
@@ -124,6 +138,10 @@ func (c *compiler) requestPath(at span, path string) bool {
 		c.errorf(at, "", "%s", laterRoots[i].sentence)
 		return false
 	}
-	c.errorf(at, "paths are action, agent.role, resource.environment and the like", "%q is no path of a request", clip(path))
+	hint := "paths are action, agent.role, resource.environment and the like"
+	if known := startingWith("", slices.DeleteFunc(kernel.SortedKeys(t), func(p string) bool { return !strings.HasSuffix(p, "."+path) })); known != "" {
+		hint = fmt.Sprintf("did you mean %q?", known)
+	}
+	c.errorf(at, hint, "%q is no path of a request", clip(path))
 	return false
 }

@@ -158,6 +158,9 @@ func parseEnum(args string, closed bool) (t Type, problem, hint string) {
 
 func parseList(args string) (t Type, problem, hint string) {
 	hint = "write list(string) or list(string, ..64)"
+	if strings.TrimSpace(args) == "" {
+		return t, "a list names the type of its elements", hint
+	}
 	t = Type{Kind: List, MaxLen: DefaultItems}
 	if i := strings.LastIndex(args, ","); i >= 0 && strings.HasPrefix(strings.TrimSpace(args[i+1:]), "..") {
 		if t.MaxLen, problem = bound(args[i+1:], maxItems); problem != "" {

@@ -9,8 +9,9 @@ import (
 
 // variables are the named conditions of one policy.
 type variables struct {
-	list    []*variable
-	sources map[string]string
+	list      []*variable
+	sources   map[string]string
+	uncertain bool // some condition could not be read, so that nobody knows what it uses
 }
 
 type variable struct {
@@ -20,11 +21,20 @@ type variable struct {
 	used    bool
 }
 
+// find returns a variable by name, or nil.
+func (vars *variables) find(name string) *variable {
+	i := slices.IndexFunc(vars.list, func(v *variable) bool { return v.name == name })
+	if i < 0 {
+		return nil
+	}
+	return vars.list[i]
+}
+
 // variables reads and parses the variables of a policy and refuses cycles.
 func (c *compiler) variables(n *node) *variables {
 	vars := &variables{sources: map[string]string{}}
 	for _, p := range c.pairs(n, "variables") {
-		name, ok := c.name(p.key, "a variable", memberName)
+		name, ok := c.name(p.key, "a variable", memberNameLower)
 		switch {
 		case !ok:
 			continue
@@ -94,14 +104,59 @@ func uses(e ast.Expr) []string {
 	return slices.Compact(names)
 }
 
-// unused warns of variables that no rule needs, after checking them against
-// the pair of the schema they fit best: their mistakes are not for the day
-// somebody uses them.
+// use marks the variables that an expression needs, and those they need.
+func (vars *variables) use(e ast.Expr) {
+	for _, name := range uses(e) {
+		if v := vars.find(name); v != nil && !v.used {
+			v.used = true
+			if v.passage != nil {
+				vars.use(v.passage.parsed.Expr())
+			}
+		}
+	}
+}
+
+// unused warns of variables that no rule needs. They are checked all the same,
+// against the pair of the schema they fit best: their mistakes are not for the
+// day somebody uses them.
 func (c *compiler) unused(vars *variables) {
 	for _, v := range vars.list {
 		if v.used || v.passage == nil {
 			continue
 		}
-		c.warnf(v.key.span(), "use it as variables."+v.name+", or remove it", "the variable %s is not used", v.name)
+		if !vars.uncertain {
+			c.warnf(v.key.span(), "use it as variables."+v.name+", or remove it", "the variable %s is not used", v.name)
+		}
+		c.checkAlone(v, vars)
+	}
+}
+
+// checkAlone reports what is wrong with a variable in the pair of action and
+// resource type where the least is.
+func (c *compiler) checkAlone(v *variable, vars *variables) {
+	const maxTrials = 64
+	var best *compiler
+	trials := 0
+	for _, a := range c.schema.Actions {
+		for _, r := range a.Resources {
+			if trials++; trials > maxTrials {
+				break
+			}
+			trial := *c
+			trial.found, trial.seen, trial.failed = nil, map[Diagnostic]bool{}, false
+			trial.check(v.passage, trial.typingOf([]string{a.Name}, []string{r}), vars, false)
+			if best == nil || len(trial.found) < len(best.found) {
+				best = &trial
+			}
+			if len(best.found) == 0 {
+				return
+			}
+		}
+	}
+	if best == nil {
+		return
+	}
+	for _, d := range best.found {
+		c.keep(d)
 	}
 }

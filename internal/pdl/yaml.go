@@ -51,6 +51,16 @@ func (n *node) absent() bool { return n.kind == scalar && n.style == plain && n.
 // wildcard reports the `*` of tables.
 func (n *node) wildcard() bool { return n.kind == scalar && n.text == "*" }
 
+// member returns the value of a key, or nil.
+func (n *node) member(name string) *node {
+	for _, p := range n.pairs {
+		if p.key.text == name {
+			return p.value
+		}
+	}
+	return nil
+}
+
 func (n *node) span() span {
 	s := span{src: n.src, line: n.line, col: n.col}
 	if n.kind == scalar && n.style == plain && strings.HasPrefix(n.src.from(n.line, n.col), n.text) {

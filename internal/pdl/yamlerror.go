@@ -17,7 +17,6 @@ var yamlErrors = []struct{ theirs, ours, hint string }{
 	{"could not find expected ':'", `a key without a ":"`, ""},
 	{"tab character", "a tab cannot indent", "use spaces"},
 	{"cannot start any token", "this character cannot start a text", "quote the text"},
-	{"did not find expected alphabetic or numeric character", "YAML aliases and anchors are not used here", `quote a text that starts with "*" or "&"`},
 	{"unknown anchor", "YAML aliases are not used here", `quote a text that starts with "*"`},
 	{"unexpected end of stream", "a quote is not closed", ""},
 	{"did not find expected key", "the indentation does not fit the lines above", ""},
@@ -38,6 +37,9 @@ func (c *compiler) yamlError(src *source, err error) {
 		}
 	}
 	at = at.inside()
+	if e != nil && c.layoutError(at, e, theirs) {
+		return
+	}
 	for _, t := range yamlErrors {
 		if !strings.Contains(theirs, t.theirs) {
 			continue
@@ -50,6 +52,26 @@ func (c *compiler) yamlError(src *source, err error) {
 		return
 	}
 	c.errorf(at, "", "this is not YAML: %s", theirs)
+}
+
+// layoutError tells apart what the reader calls by one name.
+func (c *compiler) layoutError(at span, e *yaml.LoadError, theirs string) bool {
+	line := at.src.line(at.line)
+	before := strings.TrimSpace(string([]rune(line)[:min(at.col-1, len([]rune(line)))]))
+	switch {
+	case strings.Contains(theirs, "cannot start any token") && strings.HasPrefix(at.src.from(at.line, at.col), "\t"):
+		c.errorf(at, "use spaces", "a tab cannot indent")
+	case strings.Contains(theirs, "did not find expected key") && before != "":
+		c.errorf(at, "quote all of it, or write it as a | block", "text after the end of a value")
+	case strings.Contains(theirs, "mapping values are not allowed") && memberName.MatchString(before):
+		c.errorf(at, "", "the line is indented further than the one above allows")
+	case strings.Contains(e.ContextMsg, "scanning an alias") || strings.Contains(e.ContextMsg, "scanning an anchor"):
+		at.line, at.col = e.ContextMark.Line, e.ContextMark.Column
+		c.errorf(at, `quote a text that starts with "*" or "&"`, "YAML aliases and anchors are not used here")
+	default:
+		return false
+	}
+	return true
 }
 
 // inside moves a position behind the last line to the end of that line.
