@@ -24,17 +24,9 @@ func (p *plan) add(condition string, arg any) {
 	p.args = append(p.args, arg)
 }
 
-func (p *plan) equal(column, value string) {
+func (p *plan) equal(column, value, also string) {
 	if value != "" {
-		p.add(column+" = ?", value)
-	}
-}
-
-// filled is equal for a column whose index leaves out what is empty: SQLite
-// uses such an index only when it is told.
-func (p *plan) filled(column, value string) {
-	if value != "" {
-		p.add(column+" <> '' AND "+column+" = ?", value)
+		p.add(column+" = ?"+also, value)
 	}
 }
 
@@ -140,11 +132,17 @@ func prepareQuery(c *sqlite.Conn, q store.Query, lo, hi int64) (*sqlite.Stmt, er
 	p.add("e.shard = ?", int64(q.Shard))
 	p.add("e.seq >= ?", lo)
 	p.add("e.seq < ?", hi)
-	p.filled("e.agent", q.Agent)
-	p.filled("e.action", q.Action)
-	p.filled("e.decision", q.Decision)
-	p.equal("e.caller", q.Caller)
-	p.equal("e.kind", q.Kind)
+	// The additions tell SQLite that an index, which leaves out some rows, has
+	// all that are wanted.
+	p.equal("e.agent", q.Agent, " AND e.agent <> ''")
+	p.equal("e.action", q.Action, " AND e.action <> ''")
+	p.equal("e.decision", q.Decision, "")
+	p.equal("e.caller", q.Caller, "")
+	if q.Kind == "decision" {
+		p.equal("e.kind", q.Kind, "")
+	} else {
+		p.equal("e.kind", q.Kind, " AND e.kind <> 'decision'")
+	}
 	order := " ORDER BY e.seq"
 	if q.Newest {
 		order += " DESC"
@@ -156,14 +154,10 @@ func index(q store.Query) string {
 	switch {
 	case q.Agent != "":
 		return " INDEXED BY entries_by_agent"
-	case q.Caller != "":
-		return " INDEXED BY entries_by_caller"
 	case q.Action != "":
 		return " INDEXED BY entries_by_action"
-	case q.Kind != "":
+	case q.Kind != "" && q.Kind != "decision":
 		return " INDEXED BY entries_by_kind"
-	case q.Decision != "":
-		return " INDEXED BY entries_by_decision"
 	}
 	return ""
 }
