@@ -33,6 +33,9 @@ func FuzzDecodeJSON(f *testing.F) {
 			}
 			return
 		}
+		if errors.Is(reference, strconv.ErrRange) {
+			return // it has no tree for 1e400; ours keeps the text of the number
+		}
 		if reference != nil {
 			t.Fatalf("DecodeJSON(%q) = %v, but the reference says %v", data, got, reference)
 		}
@@ -97,7 +100,7 @@ func FuzzCanonicalTellsRequestsApart(f *testing.F) {
 }
 
 var seeds = []string{
-	deploy, `{}`, `[1,-0,1e3,1.5,"\ud83d\ude00",null,true]`, `{"a":1,"\u0061":2}`, "\"\xff\"", `{"a":{"b":[[[{}]]]}}`,
+	deploy, `{}`, `[1e400]`, `[1,-0,1e3,1.5,"\ud83d\ude00",null,true]`, `{"a":1,"\u0061":2}`, "\"\xff\"", `{"a":{"b":[[[{}]]]}}`,
 	`{"agent":{"id":"a"},"action":"x","resource":{"type":"t","id":"r"}}`,
 	`{"agent":{"id":"a","b":"c"},"action":"x","resource":{"type":"t","id":"r"},"params":{},"context":{"k":[1,"1",true,null]}}`,
 	`{"agent":{"id":"a"},"action":"x","resource":{"type":"t","id":"r","params":{"a|b":"c"}}}`,
@@ -130,7 +133,7 @@ func loosen(v any) any {
 	case int64:
 		return float64(v)
 	case kernel.Number:
-		n, _ := strconv.ParseFloat(string(v), 64) // out of range: ±Inf is not what the reference reads either
+		n, _ := strconv.ParseFloat(string(v), 64) // within range, or the reference would have refused it
 		return n
 	case []any:
 		out := []any{}

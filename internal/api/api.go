@@ -1,0 +1,145 @@
+// Package api is the HTTP door of the kernel.
+//
+// It promises that whatever is not an answer 200 with the decision ALLOW is a
+// refusal: every error, panic and overload is a problem document, and nothing
+// is decided here.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/token"
+)
+
+// A Kernel is what this door is the door of: the gate. What it returns as a
+// *kernel.Error is told to the caller, any other error is not.
+type Kernel interface {
+	Decide(context.Context, kernel.Caller, gate.Ask) (kernel.Decision, error)
+	Explain(context.Context, kernel.Caller, gate.Ask) (eval.Trace, error)
+	Decision(ctx context.Context, caller kernel.Caller, id string) (kernel.Decision, error)
+	Decisions(context.Context, kernel.Caller, gate.DecisionQuery) (gate.DecisionPage, error)
+	Refuse(context.Context, kernel.Caller, gate.Refusal) error
+
+	Authenticate(secret string) (kernel.Caller, error)
+	CreateToken(context.Context, kernel.Caller, token.Spec) (secret string, t token.Token, err error)
+	Tokens(context.Context, kernel.Caller) ([]token.Token, error)
+	RevokeToken(ctx context.Context, caller kernel.Caller, id string) error
+
+	Checkpoint(context.Context, kernel.Caller) (signedNote string, err error)
+	LatestCheckpoint(context.Context) (signedNote string, err error)
+	PolicyVersion() string
+	Ready(context.Context) error
+}
+
+var _ Kernel = (*gate.Gate)(nil)
+
+// Config is what the door needs. Kernel, Hosts and Now are required.
+type Config struct {
+	Kernel Kernel
+	Hosts  []string         // names this server answers to, without port; see [LoopbackHosts]
+	Now    func() time.Time // the clock of deadlines and durations; decisions have their own
+	Dev    bool             // a call without a token, from this machine, is the principal dev with every role
+	Log    *slog.Logger     // nil: nothing is logged
+	Checks []Check          // what else must hold for readiness
+	Limits Limits
+
+	Metrics *Metrics // nil: its own
+}
+
+// A Check is a part without which nothing can be decided: store, for example.
+type Check struct {
+	Part  string // store, policy or log
+	Probe func(context.Context) error
+}
+
+// Limits bound what a client can make the server do. Zero members have the
+// defaults given here.
+type Limits struct {
+	InFlight int           // calls at a time, without probes; more are 503 at once; 512
+	Header   time.Duration // to receive the head of a request; 5 s
+	Body     time.Duration // to receive its body; 10 s
+	Call     time.Duration // to answer it; 15 s
+	Idle     time.Duration // how long an idle connection is kept; 60 s
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.InFlight, 512)
+	orDefault(&l.Header, 5*time.Second)
+	orDefault(&l.Body, 10*time.Second)
+	orDefault(&l.Call, 15*time.Second)
+	orDefault(&l.Idle, time.Minute)
+	return l
+}
+
+func orDefault[N int | time.Duration](n *N, def N) {
+	if *n <= 0 {
+		*n = def
+	}
+}
+
+// probesInFlight bounds health, readiness and metrics, which have their own
+// lane: overload must not make the kernel look dead.
+const probesInFlight = 16
+
+// A door is the handler that New returns.
+type door struct {
+	cfg    Config
+	hosts  map[string]bool
+	routes table
+
+	calls, probes, drains lane
+}
+
+// New returns the handler of every route.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Kernel == nil || cfg.Now == nil {
+		return nil, errors.New("the HTTP door needs a kernel and a clock")
+	}
+	hosts, err := hostSet(cfg.Hosts)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cfg.Checks {
+		if c.Part == "" || c.Probe == nil {
+			return nil, errors.New("a readiness check needs a part and a probe")
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics("")
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	if err := cfg.Metrics.watch(cfg.Kernel); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return &door{
+		cfg: cfg, hosts: hosts, routes: newTable(routes()),
+		calls:  make(lane, cfg.Limits.InFlight),
+		drains: make(lane, cfg.Limits.InFlight),
+		probes: make(lane, probesInFlight),
+	}, nil
+}
+
+// A lane bounds how many calls are under way at a time.
+type lane chan struct{}
+
+func (l lane) enter() bool {
+	select {
+	case l <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l lane) leave() { <-l }

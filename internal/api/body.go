@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// What a refused client may still send before its connection is closed, so
+// that it comes to read the answer.
+const (
+	dropBytes = 8 << 20
+	dropTime  = 5 * time.Second
+)
+
+// A body is the body of a request, and how much of it was read.
+type body struct {
+	from  io.Reader
+	conn  *http.ResponseController
+	said  int64 // Content-Length; −1: not said
+	read  int64
+	ended bool // it was read to its end
+	asked bool // the client waits for a go-ahead (Expect: 100-continue)
+}
+
+// open starts the deadline of the body. Answers may be sent before the body
+// was read (full duplex): otherwise the server would wait for a client that
+// trickles before it tells it that it is refused.
+func (d *door) open(w http.ResponseWriter, r *http.Request) *body {
+	b := &body{from: r.Body, conn: http.NewResponseController(w), said: r.ContentLength, asked: r.Header.Get("Expect") != ""}
+	if b.said == 0 {
+		b.ended = true
+		return b
+	}
+	// Servers that cannot do this are those of tests without a connection.
+	_ = b.conn.EnableFullDuplex()
+	_ = b.conn.SetReadDeadline(d.cfg.Now().Add(d.cfg.Limits.Body))
+	return b
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.read += int64(n)
+	if err == io.EOF {
+		b.ended = true
+		// The deadline was for the body; left on, it would end the call.
+		_ = b.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// whole reports whether nothing is left to read.
+func (b *body) whole() bool { return b.ended }
+
+// size is what is known of the body's length, in bytes.
+func (b *body) size() int64 { return max(b.said, b.read) }
+
+// receive reads the body of a route that takes one, and refuses the body of
+// one that does not.
+func (d *door) receive(c *call) error {
+	if !c.route.body {
+		if !c.in.whole() {
+			return kernel.Errorf(kernel.Invalid, "this method takes no body")
+		}
+		return nil
+	}
+	if err := checkMedia(c.r.Header); err != nil {
+		return err
+	}
+	if c.in.said > kernel.MaxBody {
+		return tooLarge()
+	}
+	data, err := io.ReadAll(io.LimitReader(c.in, kernel.MaxBody+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return kernel.Errorf(kernel.Timeout, "the body did not arrive within %v", d.cfg.Limits.Body)
+	case errors.Is(err, context.Canceled):
+		return kernel.Errorf(kernel.Malformed, "the connection was closed before the body ended")
+	case err != nil:
+		return kernel.Errorf(kernel.Malformed, "the body could not be read to its end").
+			WithHint("check Content-Length, or the chunks")
+	case len(data) > kernel.MaxBody:
+		return tooLarge()
+	}
+	c.data = data
+	return nil
+}
+
+func tooLarge() error {
+	return kernel.Errorf(kernel.TooLarge, "the body is over %d bytes", kernel.MaxBody)
+}
+
+// checkMedia lets pass JSON in UTF-8, as it is: a compressed body could be a
+// thousand times as large inside.
+func checkMedia(h http.Header) error {
+	refuse := func(what string) error {
+		return kernel.Errorf(kernel.MediaType, "%s", what).WithHint("send Content-Type: application/json, without Content-Encoding")
+	}
+	if len(h.Values("Content-Encoding")) > 0 {
+		return refuse("the body has a content encoding")
+	}
+	types := h.Values("Content-Type")
+	if len(types) != 1 {
+		return refuse("the body needs one Content-Type")
+	}
+	kind, params, err := mime.ParseMediaType(types[0])
+	if err != nil || kind != "application/json" {
+		return refuse("the body is not application/json")
+	}
+	for _, name := range kernel.SortedKeys(params) {
+		if name != "charset" || !strings.EqualFold(params[name], "utf-8") {
+			return refuse("JSON is in UTF-8 and has no other parameter")
+		}
+	}
+	return nil
+}
+
+// drop reads and forgets what a refused client still sends. A connection that
+// is closed while it sends is reset, and the client never sees the answer.
+func (d *door) drop(c *call) {
+	if c.in.whole() || c.in.asked && c.in.read == 0 || c.r.ProtoMajor != 1 || !d.drains.enter() {
+		return
+	}
+	defer d.drains.leave()
+	if err := c.in.conn.Flush(); err != nil {
+		return
+	}
+	if err := c.in.conn.SetReadDeadline(d.cfg.Now().Add(dropTime)); err != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.in, dropBytes) // whatever ends it, the connection is closed next
+}

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/gate"
+)
+
+// A call is one HTTP request under way.
+type call struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	ctx   context.Context // ends with the client, or with Limits.Call
+	start time.Time
+
+	route  *route
+	last   string // the value of the path's parameter
+	query  query
+	caller kernel.Caller // the zero Caller until authenticated
+	known  bool          // the caller is authenticated
+	in     *body
+	data   []byte // the whole body, for routes that take one
+	status int    // as answered
+}
+
+// A reply is a whole answer.
+type reply struct {
+	status int
+	kind   string // Content-Type; empty: there is no body
+	header http.Header
+	body   []byte
+}
+
+// ServeHTTP answers one request: exactly one reply, whatever happens.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), d.cfg.Limits.Call)
+	defer cancel()
+	c := &call{w: w, r: r, ctx: ctx, start: d.cfg.Now()}
+	defer d.account(c)
+	c.in = d.open(w, r)
+	d.write(c, d.reply(c))
+	d.drop(c)
+}
+
+// reply makes the answer, and a refusal of everything that goes wrong.
+func (d *door) reply(c *call) (rep reply) {
+	defer func() {
+		if v := recover(); v != nil {
+			d.cfg.Log.Error("panic while answering a request", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			rep = d.refuse(c, errors.New("panic"))
+		}
+	}()
+	rep, err := d.pass(c)
+	if err != nil {
+		return d.refuse(c, err)
+	}
+	return rep
+}
+
+// pass lets a request through one check after the other to its route.
+func (d *door) pass(c *call) (reply, error) {
+	if err := d.checkHost(c.r); err != nil {
+		return reply{}, err
+	}
+	if err := checkOrigin(c.r); err != nil {
+		return reply{}, err
+	}
+	methods, last := d.routes.find(c.r.URL.Path)
+	if methods == nil {
+		return reply{}, kernel.Errorf(kernel.NotFound, "there is nothing at this path").
+			WithHint("GET /openapi.yaml lists every path")
+	}
+	if c.r.Method == http.MethodOptions {
+		return reply{status: http.StatusNoContent, header: http.Header{"Allow": {allowed(methods)}}}, nil
+	}
+	route, ok := methods[c.r.Method]
+	if !ok {
+		c.w.Header().Set("Allow", allowed(methods))
+		return reply{}, kernel.Errorf(kernel.MethodNotAllowed, "this path does not take the method").
+			WithHint("it takes %s", allowed(methods))
+	}
+	c.route, c.last = route, last
+
+	lane := d.calls
+	if route.probe {
+		lane = d.probes
+	}
+	if !lane.enter() {
+		return reply{}, kernel.Errorf(kernel.Unavailable, "too many requests are under way").WithHint("ask again in a second")
+	}
+	defer lane.leave()
+	return d.admit(c)
+}
+
+// admit checks who calls and what was sent, and serves the route.
+func (d *door) admit(c *call) (reply, error) {
+	if !c.route.public {
+		if err := d.authenticate(c); err != nil {
+			return reply{}, err
+		}
+		if !c.caller.Is(c.route.roles...) {
+			return reply{}, kernel.Errorf(kernel.Forbidden, "the caller's role may not do this").
+				WithHint("it takes one of %v", c.route.roles)
+		}
+	}
+	var err error
+	if c.query, err = parseQuery(c.r, c.route.params); err != nil {
+		return reply{}, err
+	}
+	if err := d.receive(c); err != nil {
+		return reply{}, err
+	}
+	return c.route.serve(d, c)
+}
+
+// refuse turns an error into its problem document. What a known caller sent to
+// a deciding route is recorded first, without the body.
+func (d *door) refuse(c *call, err error) reply {
+	e := d.public(c, err)
+	d.cfg.Metrics.refused(e.Code)
+	p := problemOf(e)
+	if c.known && c.route.door != "" && p.Status < 500 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), d.cfg.Limits.Call)
+		defer cancel()
+		refusal := gate.Refusal{Door: c.route.door, Code: e.Code, Path: e.Path, Size: c.in.size()}
+		if err := d.cfg.Kernel.Refuse(ctx, c.caller, refusal); err != nil {
+			// It stays a refusal; that the log is broken shows in readiness.
+			d.cfg.Log.Error("a refused request could not be recorded", "code", string(e.Code), "error", err)
+		}
+	}
+	return p.reply()
+}
+
+// public returns what the caller may know of an error.
+func (d *door) public(c *call, err error) *kernel.Error {
+	var e *kernel.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case c.ctx.Err() != nil:
+		return kernel.Errorf(kernel.Unavailable, "it could not be answered in time")
+	}
+	d.cfg.Log.Error("a request failed", "route", c.pattern(), "error", err)
+	return kernel.Errorf(kernel.Internal, "something failed here; it is in the kernel's own log")
+}
+
+// write sends the answer. Nothing that is sent may be cached, sniffed or
+// framed.
+func (d *door) write(c *call, rep reply) {
+	h := c.w.Header()
+	for name, values := range rep.header {
+		h[name] = values
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if rep.kind != "" {
+		h.Set("Content-Type", rep.kind)
+		h.Set("Content-Length", strconv.Itoa(len(rep.body)))
+	}
+	if !c.in.whole() {
+		h.Set("Connection", "close")
+	}
+	c.status = rep.status
+	c.w.WriteHeader(rep.status)
+	if c.r.Method != http.MethodHead && len(rep.body) > 0 {
+		if _, err := c.w.Write(rep.body); err != nil {
+			d.cfg.Log.Debug("an answer could not be sent", "route", c.pattern(), "error", err)
+		}
+	}
+}
+
+// account counts and logs the call, without anything the client sent but its
+// method.
+func (d *door) account(c *call) {
+	took := d.cfg.Now().Sub(c.start)
+	d.cfg.Metrics.answered(c.pattern(), c.status, took)
+	level := slog.LevelInfo
+	if c.route != nil && c.route.probe {
+		level = slog.LevelDebug
+	}
+	d.cfg.Log.LogAttrs(c.ctx, level, "request", slog.String("method", c.r.Method), slog.String("route", c.pattern()),
+		slog.Int("status", c.status), slog.Duration("duration", took), slog.String("principal", c.caller.Principal))
+}
+
+// pattern is the route's path, without ids; `other` where there is no route.
+func (c *call) pattern() string {
+	if c.route == nil {
+		return "other"
+	}
+	return c.route.path
+}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/gate"
+)
+
+// The doors that decide, as the log names them.
+const (
+	doorDecisions = "decisions"
+	doorEvaluate  = "evaluate"
+)
+
+// decide is POST /v1/decisions.
+func (d *door) decide(c *call) (reply, error) {
+	req, err := kernel.DecodeRequest(c.data)
+	if err != nil {
+		return reply{}, err
+	}
+	decision, err := d.cfg.Kernel.Decide(c.ctx, c.caller, gate.Ask{Request: req, Door: doorDecisions})
+	if err != nil {
+		return reply{}, err
+	}
+	d.cfg.Metrics.decided(decision)
+	return jsonReply(http.StatusOK, decision), nil
+}
+
+// explain is POST /v1/decisions:explain.
+func (d *door) explain(c *call) (reply, error) {
+	req, err := kernel.DecodeRequest(c.data)
+	if err != nil {
+		return reply{}, err
+	}
+	trace, err := d.cfg.Kernel.Explain(c.ctx, c.caller, gate.Ask{Request: req, Door: doorDecisions})
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, trace), nil
+}
+
+// decision is GET /v1/decisions/{id}.
+func (d *door) decision(c *call) (reply, error) {
+	decision, err := d.cfg.Kernel.Decision(c.ctx, c.caller, c.last)
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, decision), nil
+}
+
+// list is GET /v1/decisions.
+func (d *door) list(c *call) (reply, error) {
+	q, err := decisionQuery(c.query)
+	if err != nil {
+		return reply{}, err
+	}
+	page, err := d.cfg.Kernel.Decisions(c.ctx, c.caller, q)
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, page), nil
+}

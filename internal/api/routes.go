@@ -1,0 +1,89 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// A route is one method of one path. The zero route is for nobody.
+type route struct {
+	method, path string
+	roles        []kernel.Role // any of them; none: nobody, unless public
+	public       bool          // needs no caller
+	params       []string      // the query parameters it takes
+	body         bool          // takes a JSON body; else it takes none
+	door         string        // it decides: the door's name, in the log and for refusals
+	probe        bool          // has the probes' lane
+	serve        func(*door, *call) (reply, error)
+}
+
+// routes is who may do what. It is compared with openapi.yaml by a test.
+func routes() []route {
+	const admin, gateway, agent, auditor = kernel.RoleAdmin, kernel.RoleGateway, kernel.RoleAgent, kernel.RoleAuditor
+	askers, readers, anyone := []kernel.Role{admin, gateway, agent}, []kernel.Role{admin, auditor}, kernel.Roles()
+	return []route{
+		{method: "POST", path: "/v1/decisions", roles: askers, body: true, door: doorDecisions, serve: (*door).decide},
+		{method: "GET", path: "/v1/decisions", roles: anyone, params: queryParams(), serve: (*door).list},
+		{method: "GET", path: "/v1/decisions/{id}", roles: anyone, serve: (*door).decision},
+		{method: "POST", path: "/v1/decisions:explain", roles: readers, body: true, serve: (*door).explain},
+		{method: "POST", path: "/evaluate", roles: askers, body: true, door: doorEvaluate, serve: (*door).evaluate},
+
+		{method: "POST", path: "/v1/tokens", roles: []kernel.Role{admin}, body: true, serve: (*door).createToken},
+		{method: "GET", path: "/v1/tokens", roles: []kernel.Role{admin}, serve: (*door).listTokens},
+		{method: "DELETE", path: "/v1/tokens/{id}", roles: []kernel.Role{admin}, serve: (*door).revokeToken},
+		{method: "GET", path: "/v1/log/checkpoint", roles: readers, serve: (*door).latestCheckpoint},
+		{method: "POST", path: "/v1/log/checkpoint", roles: []kernel.Role{admin}, body: true, serve: (*door).signCheckpoint},
+
+		{method: "GET", path: "/healthz", public: true, probe: true, serve: (*door).health},
+		{method: "GET", path: "/readyz", public: true, probe: true, serve: (*door).ready},
+		{method: "GET", path: "/metrics", roles: anyone, probe: true, serve: (*door).metrics},
+		{method: "GET", path: "/openapi.yaml", roles: anyone, serve: (*door).openAPI},
+		{method: "GET", path: "/schemas/{name}", roles: anyone, serve: (*door).schema},
+	}
+}
+
+// A table finds routes by path. It is not http.ServeMux, because that answers
+// redirects and plain text of its own.
+type table map[string]map[string]*route // path → method → route
+
+func newTable(routes []route) table {
+	t := table{}
+	for _, r := range routes {
+		if t[r.path] == nil {
+			t[r.path] = map[string]*route{}
+		}
+		t[r.path][r.method] = &r
+		if r.method == http.MethodGet {
+			t[r.path][http.MethodHead] = &r
+		}
+	}
+	return t
+}
+
+// find returns the methods of a path, and the value of its last segment where
+// the path has a parameter.
+func (t table) find(path string) (methods map[string]*route, last string) {
+	if m, ok := t[path]; ok && !strings.HasSuffix(path, "}") {
+		return m, ""
+	}
+	i := strings.LastIndexByte(path, '/') + 1
+	if path[i:] == "" {
+		return nil, ""
+	}
+	for _, param := range []string{"{id}", "{name}"} {
+		if m, ok := t[path[:i]+param]; ok {
+			return m, path[i:]
+		}
+	}
+	return nil, ""
+}
+
+// allowed lists the methods of a path, for the header Allow.
+func allowed(methods map[string]*route) string {
+	names := append(kernel.SortedKeys(methods), http.MethodOptions)
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
