@@ -1,0 +1,175 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// decodeDecision reads a decision whole, by exact names: a constraint that is
+// lost on the way would be an obligation that nobody keeps. Members that are
+// not known here are accepted.
+func decodeDecision(data []byte) (kernel.Decision, error) {
+	tree, err := kernel.DecodeJSON(data)
+	if err != nil {
+		return kernel.Decision{}, fmt.Errorf("read the decision: %w", err)
+	}
+	r := reader{}
+	top := read[map[string]any](&r, map[string]any{"the answer": tree}, "the answer")
+	entry := read[map[string]any](&r, top, "entry")
+	d := kernel.Decision{
+		ID: r.text(top, "decision_id"),
+		Verdict: kernel.Verdict{
+			ApprovalsRequired: r.count(top, "approvals_required"),
+			Constraints:       r.constraints(top),
+			Reason:            read[string](&r, top, "reason"),
+			Code:              kernel.Code(r.text(top, "code")),
+			Rules:             r.texts("rules", read[[]any](&r, top, "rules")),
+			PolicyVersion:     r.text(top, "policy_version"),
+			RequestDigest:     r.text(top, "request_digest"),
+		},
+		DecidedAt: r.instant(top, "decided_at"),
+		Entry: kernel.EntryRef{
+			Shard: r.count(entry, "shard"), Seq: uint64(r.count(entry, "seq")), Leaf: r.text(entry, "leaf"),
+		},
+	}
+	r.keep(d.Decision.UnmarshalText([]byte(r.text(top, "decision"))))
+	r.keep(d.RiskLevel.UnmarshalText([]byte(r.text(top, "risk_level"))))
+	if _, given := top["advice"]; given {
+		d.Advice = r.text(top, "advice")
+	}
+	if _, given := top["replayed"]; given {
+		d.Replayed = read[bool](&r, top, "replayed")
+	}
+	if (d.Decision == kernel.RequireApproval) != (d.ApprovalsRequired > 0) {
+		r.keep(fmt.Errorf("%v with approvals_required %d", d.Decision, d.ApprovalsRequired))
+	}
+	if r.err != nil {
+		return kernel.Decision{}, fmt.Errorf("the decision is not understood: %w", r.err)
+	}
+	return d, nil
+}
+
+// decodePage reads the decisions of a page one by one: each has its own limit
+// of values.
+func decodePage(data []byte) (Page, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return Page{}, fmt.Errorf("read the decisions: %w", err)
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(members["decisions"], &items); err != nil || items == nil {
+		return Page{}, fmt.Errorf("the answer holds no list of decisions")
+	}
+	page := Page{Decisions: make([]kernel.Decision, 0, len(items))}
+	for i, item := range items {
+		d, err := decodeDecision(item)
+		if err != nil {
+			return Page{}, fmt.Errorf("decision %d of the page: %w", i, err)
+		}
+		page.Decisions = append(page.Decisions, d)
+	}
+	if next, given := members["next_cursor"]; given {
+		if err := json.Unmarshal(next, &page.NextCursor); err != nil {
+			return Page{}, fmt.Errorf("read the cursor: %w", err)
+		}
+	}
+	return page, nil
+}
+
+// problem makes the error of a problem document (RFC 9457). The code decides
+// what a program does, so one without a code is no answer of a kernel.
+func problem(a answer) error {
+	tree, err := kernel.DecodeJSON(a.body)
+	top, _ := tree.(map[string]any)
+	code, _ := top["code"].(string)
+	if err != nil || code == "" {
+		return fmt.Errorf("%w: a problem document without a code, status %d", ErrUnreachable, a.status)
+	}
+	e := kernel.Error{Code: kernel.Code(code)}
+	e.Message, _ = top["detail"].(string)
+	e.Hint, _ = top["hint"].(string)
+	e.Path, _ = top["path"].(string)
+	if param, given := top["parameter"].(string); given {
+		e.Path = param
+	}
+	return &e
+}
+
+// A reader picks members out of objects and keeps the first error.
+type reader struct{ err error }
+
+func (r *reader) keep(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// read returns a member that must be there and be a T.
+func read[T any](r *reader, m map[string]any, member string) T {
+	v, ok := m[member].(T)
+	if !ok {
+		r.keep(fmt.Errorf("%s is missing or of another type", member))
+	}
+	return v
+}
+
+func (r *reader) text(m map[string]any, member string) string {
+	s := read[string](r, m, member)
+	if s == "" {
+		r.keep(fmt.Errorf("%s is empty", member))
+	}
+	return s
+}
+
+func (r *reader) count(m map[string]any, member string) int {
+	n := read[int64](r, m, member)
+	if n < 0 {
+		r.keep(fmt.Errorf("%s is negative", member))
+	}
+	return int(n)
+}
+
+func (r *reader) instant(m map[string]any, member string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, read[string](r, m, member))
+	if err != nil {
+		r.keep(fmt.Errorf("%s is not an instant", member))
+	}
+	return t.UTC()
+}
+
+func (r *reader) texts(what string, list []any) []string {
+	out := make([]string, 0, len(list))
+	for _, v := range list {
+		s, ok := v.(string)
+		if !ok {
+			r.keep(fmt.Errorf("%s holds something that is not a string", what))
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// constraints are true, an integer, or a list of strings.
+func (r *reader) constraints(top map[string]any) map[string]any {
+	given := read[map[string]any](r, top, "constraints")
+	out := make(map[string]any, len(given))
+	for _, name := range kernel.SortedKeys(given) {
+		switch v := given[name].(type) {
+		case int64:
+			out[name] = v
+		case []any:
+			out[name] = r.texts("constraint "+name, v)
+		case bool:
+			if !v {
+				r.keep(fmt.Errorf("constraint %s is false", name))
+			}
+			out[name] = v
+		default:
+			r.keep(fmt.Errorf("constraint %s is of an unknown type", name))
+		}
+	}
+	return out
+}
