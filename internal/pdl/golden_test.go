@@ -68,7 +68,7 @@ func messages(found pdl.Diagnostics) []string {
 	return list
 }
 
-func readFile(t *testing.T, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
