@@ -41,8 +41,6 @@ func (l *lowerer) spans(e ast.Expr) expr[time.Duration] {
 				return refuse[time.Duration](l, e, "duration() takes a literal such as \"24h\"")
 			}
 			return constant(v.Duration)
-		case operators.Negate:
-			return strict(constant(time.Duration(0)), l.spans(call.Args()[0]), onSpans(subtract))
 		case operators.Add:
 			return strict(l.spans(call.Args()[0]), l.spans(call.Args()[1]), onSpans(add))
 		case operators.Subtract:

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,11 +30,9 @@ func newOracle(t testing.TB, b *pdl.Bundle) *oracle {
 	t.Helper()
 	o := &oracle{bundle: b, programs: map[string]cel.Program{}, data: map[string]any{}}
 	for _, d := range b.Data {
-		put(o.data, regexp.MustCompile(`\.`).Split(d.Path, -1)[1:], native(d.Type, d.Value))
+		put(o.data, strings.Split(d.Path, ".")[1:], native(d.Type, d.Value))
 	}
-	anyMap := cel.MapType(cel.StringType, cel.DynType)
-	env, err := cel.NewEnv(cel.Variable("action", cel.StringType), cel.Variable("agent", anyMap), cel.Variable("resource", anyMap),
-		cel.Variable("params", anyMap), cel.Variable("context", anyMap), cel.Variable("data", anyMap))
+	env, err := untyped()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +50,14 @@ func newOracle(t testing.TB, b *pdl.Bundle) *oracle {
 	}
 	return o
 }
+
+// untyped is an environment in which every attribute may be anything, so that
+// the oracle does not depend on how the compiler types them.
+var untyped = sync.OnceValues(func() (*cel.Env, error) {
+	anyMap := cel.MapType(cel.StringType, cel.DynType)
+	return cel.NewEnv(cel.Variable("action", cel.StringType), cel.Variable("agent", anyMap), cel.Variable("resource", anyMap),
+		cel.Variable("params", anyMap), cel.Variable("context", anyMap), cel.Variable("data", anyMap))
+})
 
 var variableName = regexp.MustCompile(`\bvariables\.([a-z][a-z0-9_]*)`)
 
@@ -149,8 +157,8 @@ func section(attributes []pdl.Attribute, given, always map[string]any) map[strin
 
 func holdAll(atoms []pdl.Atom, values map[string]any) bool {
 	for _, a := range atoms {
-		path := regexp.MustCompile(`\.`).Split(a.Path, 2)
-		v := values[path[0]].(map[string]any)[path[1]]
+		section, name, _ := strings.Cut(a.Path, ".")
+		v := values[section].(map[string]any)[name]
 		if b, ok := v.(bool); ok {
 			v = map[bool]string{true: "true", false: "false"}[b]
 		}

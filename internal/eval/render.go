@@ -84,6 +84,11 @@ func renderCall(b *strings.Builder, call ast.CallExpr, prec int) {
 		renderTo(b, args[1], precOr)
 		b.WriteString(" : ")
 		renderTo(b, args[2], precConditional)
+	case name == operators.Index:
+		renderTo(b, args[0], precMember)
+		b.WriteByte('[')
+		renderTo(b, args[1], precConditional)
+		b.WriteByte(']')
 	case isOperator && len(args) == 1:
 		b.WriteString(sign)
 		renderTo(b, args[0], precUnary+1)

@@ -1,0 +1,222 @@
+package eval_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
+)
+
+const fuzzSchema = `pdl: v1
+kind: schema
+name: fuzz
+agents: any
+strict: false
+agent:
+  role: enum(junior, senior, sre)
+  team: string
+  level: int(0..10)
+  trusted: bool
+  groups: list(string)
+  owner?: string
+resources:
+  service:
+    environment: enum(staging, production)
+    owner_team?: string
+    replicas?: int
+  database:
+    environment: enum(replica, production)
+actions:
+  deploy:
+    resource: service
+    risk: medium
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp}
+  backup:
+    resource: [service, database]
+    params: {count: int, sizes: list(int), at: timestamp, force: bool}
+context:
+  ticket?: string
+constraints:
+  canary: flag
+  max_rows: int.min
+  delay: int.max
+  zones: set.intersect
+  notify: set.union
+---
+pdl: v1
+kind: data
+name: consts
+types: {limit: int, home: string, regions: list(string), steps: list(int)}
+values: {limit: 7, home: payments, regions: [eu, "é", payments], steps: [1, -1, 9007199254740991]}
+`
+
+// bundle writes a bundle of one to three policies and perhaps a table.
+func (g *gen) bundle() string {
+	var b strings.Builder
+	b.WriteString(fuzzSchema)
+	for i := range 1 + g.pick(3) {
+		g.policy(&b, fmt.Sprintf("policy%d", i))
+	}
+	if g.pick(2) == 1 {
+		g.table(&b)
+	}
+	return b.String()
+}
+
+func (g *gen) policy(b *strings.Builder, name string) {
+	fmt.Fprintf(b, "---\npdl: v1\nkind: policy\nname: %s\n", name)
+	g.vars = nil
+	var vars []string
+	for i := range g.pick(3) {
+		g.common = true
+		v := fmt.Sprintf("v%d", i)
+		vars = append(vars, v)
+		if i == 0 {
+			b.WriteString("variables:\n")
+		}
+		fmt.Fprintf(b, "  %s: %s\n", v, quoted(g.bool(2)))
+		g.vars = vars
+	}
+	b.WriteString("rules:\n")
+	for i := range 1 + g.pick(5) {
+		g.rule(b, i)
+	}
+	if len(vars) > 0 { // a variable that nothing uses is an error
+		fmt.Fprintf(b, "  - {id: uses, match: {action: deploy}, effect: ALLOW, when: '%s'}\n", "variables."+strings.Join(vars, " || variables."))
+	}
+	g.vars = nil
+}
+
+func (g *gen) rule(b *strings.Builder, i int) {
+	fmt.Fprintf(b, "  - id: r%d\n    match: {", i)
+	g.common = g.pick(2) == 1
+	if g.common {
+		b.WriteString("action: " + g.one("[deploy, backup]", "backup"))
+		b.WriteString(g.one("", ", resource.environment: production", ", resource.type: database", ", resource.type: service, resource.environment: [staging, production]"))
+	} else {
+		b.WriteString("action: deploy" + g.one("", ", resource.environment: staging"))
+	}
+	b.WriteString(g.one("", ", agent.role: junior", ", agent.role: [junior, sre]", ", agent.trusted: true", ", agent.team: payments", ", params.force: [true, false]"))
+	b.WriteString("}\n")
+	if g.pick(4) > 0 {
+		fmt.Fprintf(b, "    when: %s\n", quoted(g.bool(1+g.pick(4))))
+	}
+	effect := g.one("ALLOW", "REQUIRE_APPROVAL", "DENY")
+	b.WriteString("    effect: " + effect + "\n")
+	b.WriteString(g.one("", "    risk: medium\n", "    risk: high\n", "    risk: critical\n"))
+	b.WriteString(g.one("", "    reason: Because.\n", "    reason: For another reason.\n"))
+	b.WriteString(g.one("", "    advice: Wait.\n", "    advice: Ask.\n"))
+	b.WriteString(g.one("", "", "", "    mode: shadow\n"))
+	if effect == "REQUIRE_APPROVAL" {
+		b.WriteString(g.one("", "    approvals: 2\n", "    approvals: 3\n"))
+	}
+	if effect != "DENY" {
+		b.WriteString("    constraints: {" + g.obligations() + "}\n")
+	}
+}
+
+func (g *gen) obligations() string {
+	var parts []string
+	for _, o := range []string{g.one("", "canary: true"), g.one("", "max_rows: 5", "max_rows: -1"), g.one("", "delay: 5", "delay: 9"),
+		g.one("", "zones: [a, b]", "zones: [b, c]", "zones: [c]"), g.one("", "notify: [x]", "notify: [z, y]")} {
+		if o != "" {
+			parts = append(parts, o)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (g *gen) table(b *strings.Builder) {
+	b.WriteString("---\npdl: v1\nkind: table\nname: table\nmatch: {action: [deploy, backup]}\n" +
+		"inputs: [agent.role, resource.environment]\noutputs: [effect, risk, approvals, constraints]\nrows:\n")
+	for _, role := range []string{"junior", "senior", "sre"} {
+		for _, environment := range []string{"staging", "replica", "production"} {
+			if g.pick(3) == 1 {
+				g.row(b, role, environment)
+			}
+		}
+		if g.pick(2) == 1 {
+			g.row(b, role, `"*"`)
+		}
+	}
+	g.row(b, `"*"`, `"*"`)
+}
+
+func (g *gen) row(b *strings.Builder, role, environment string) {
+	effect := g.one("ALLOW, low, 0, {"+g.obligations()+"}", "REQUIRE_APPROVAL, high, 2, {"+g.obligations()+"}", "DENY, critical, 0, {}")
+	fmt.Fprintf(b, "  - [%s, %s, %s]\n", role, environment, effect)
+}
+
+const maxJSON = 1<<53 - 1
+
+// input makes a request that fits the schema of bundle, or names an action or
+// a resource type that it does not have.
+func (g *gen) input() eval.Input {
+	action := g.one("deploy", "backup", "deploy", "backup", "deploy", "backup", "deploy", "backup", "unknown")
+	kind := g.one("service", "service", "service", "database")
+	req := kernel.Request{
+		Agent: kernel.Agent{ID: g.one("agent-001", "é"), Attributes: map[string]any{
+			"role": g.one("junior", "senior", "sre"), "team": g.text(), "level": int64(g.pick(11)), "trusted": g.pick(2) == 1, "groups": g.texts(),
+		}},
+		Action:   action,
+		Resource: kernel.Resource{Type: kind, ID: g.one("svc/a", "payments"), Attributes: map[string]any{"environment": g.one("production", "staging")}},
+		Params:   map[string]any{"count": g.number(), "sizes": g.numbers(), "at": g.moment(), "force": g.pick(2) == 1},
+		Context:  map[string]any{},
+	}
+	if kind == "database" {
+		req.Resource.Attributes["environment"] = g.one("production", "replica")
+	}
+	g.maybe(req.Agent.Attributes, "owner", g.text())
+	g.maybe(req.Context, "ticket", g.text())
+	if kind == "service" {
+		g.maybe(req.Resource.Attributes, "owner_team", g.text())
+		g.maybe(req.Resource.Attributes, "replicas", g.number())
+	}
+	if req.Action == "deploy" {
+		g.maybe(req.Params, "version", g.text())
+		g.maybe(req.Params, "tags", g.texts())
+		g.maybe(req.Params, "after", g.moment())
+	}
+	now, err := time.Parse(time.RFC3339Nano, g.moment().(string))
+	if err != nil {
+		panic(err)
+	}
+	return eval.Input{Request: req, Now: now.UTC()}
+}
+
+func (g *gen) maybe(m map[string]any, name string, v any) {
+	if g.pick(2) == 1 {
+		m[name] = v
+	}
+}
+
+func (g *gen) text() any {
+	return g.one("payments", "", "é", "a", "a1", "sun", "PAY-77", "\U0001F600")
+}
+
+func (g *gen) texts() any {
+	list := []any{}
+	for range g.pick(4) {
+		list = append(list, g.text())
+	}
+	return list
+}
+
+func (g *gen) number() any {
+	return []int64{0, 1, -1, 2, 7, maxJSON, -maxJSON, maxJSON - 1}[g.pick(8)]
+}
+
+func (g *gen) numbers() any {
+	list := []any{}
+	for range g.pick(4) {
+		list = append(list, g.number())
+	}
+	return list
+}
+
+func (g *gen) moment() any {
+	return g.one("2026-06-01T12:00:00Z", "1900-01-01T00:00:00Z", "2190-01-01T00:00:00Z", "2026-06-01T14:00:00+02:00",
+		"1969-12-31T23:59:59.999999999Z", "2026-06-01T12:00:00.000000001Z", "2189-12-31T23:59:59.5Z")
+}
