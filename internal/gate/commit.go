@@ -1,0 +1,301 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// maxTries is how often a job is tried again because what it rested on
+// changed under it; then it is refused.
+const maxTries = 3
+
+// A job is one caller's part of a batch.
+type job struct {
+	apply   func(*batch) error // adds to the batch, or adds nothing and returns an error
+	probe   bool               // commit even if the batch is empty
+	done    chan error         // receives exactly one answer, after the commit
+	tries   int                // commits that did not hold because of this job
+	recheck bool               // a record that the job rests on may have changed: read it again
+}
+
+// A batch is what one commit will write, while it is put together.
+type batch struct {
+	id          string
+	now         time.Time
+	log         *ledger.Builder
+	transitions []store.Transition
+	after       []func() // run once the batch is on disk
+	asked       map[string]answered
+	owners      map[store.RecordKey]*job
+	job         *job // whose part is being added
+}
+
+// submit queues a job and waits for its answer: nil once it is on disk.
+func (g *Gate) submit(ctx context.Context, j *job) error {
+	j.done = make(chan error, 1)
+	if err := g.enqueue(j); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.Budget)
+	defer cancel()
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		// The batch may still be committed. The caller learns a refusal, never
+		// a decision that might not be on disk.
+		return unavailable("it could not be recorded in time")
+	}
+}
+
+func (g *Gate) enqueue(j *job) error {
+	g.closing.RLock()
+	defer g.closing.RUnlock()
+	if g.closed {
+		return unavailable("the kernel is stopping")
+	}
+	select {
+	case g.jobs <- j:
+		return nil
+	default:
+		return unavailable("too many decisions are waiting")
+	}
+}
+
+// run is the committer: one batch after the other until the queue is closed
+// and empty.
+func (g *Gate) run() {
+	defer close(g.finished)
+	for first := range g.jobs {
+		g.commit(g.drain(first))
+	}
+}
+
+// drain takes what waits beside the first job, without waiting for more: under
+// load the queue fills while the disk flushes, and the next batch shares a flush.
+func (g *Gate) drain(first *job) []*job {
+	jobs := []*job{first}
+	for len(jobs) < g.cfg.MaxBatch {
+		select {
+		case j, open := <-g.jobs:
+			if !open {
+				return jobs
+			}
+			jobs = append(jobs, j)
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// commit answers every job: with its own error, or once its batch is on disk,
+// or with UNAVAILABLE.
+func (g *Gate) commit(jobs []*job) {
+	for len(jobs) > 0 {
+		b, rest, err := g.assemble(jobs)
+		if err != nil {
+			answer(rest, unavailable("the log cannot be continued"))
+			g.failed(err)
+			return
+		}
+		if b.empty() && !slices.ContainsFunc(rest, func(j *job) bool { return j.probe }) {
+			answer(rest, nil)
+			return
+		}
+		jobs = g.write(b, rest)
+	}
+}
+
+// write commits one batch and answers its jobs, or returns those to try again.
+func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
+	start := time.Now()
+	out, err := g.cfg.Store.Commit(context.Background(), b.rows(g.head.Size))
+	if out.Status == store.Unknown {
+		g.failed(fmt.Errorf("commit %s: outcome unknown: %w", b.id, err))
+		out.Status = g.settle(b.id)
+	}
+	switch out.Status {
+	case store.Committed:
+		g.committed(b)
+		answer(jobs, nil)
+	case store.Conflict:
+		again = b.blame(out.Keys, jobs)
+	default:
+		g.failed(fmt.Errorf("commit %s: %w", b.id, err))
+		answer(jobs, unavailable("%s", cause(err)))
+	}
+	if g.cfg.OnCommit != nil {
+		g.cfg.OnCommit(CommitStats{
+			Jobs: len(jobs), Entries: len(b.log.Entries()), Duration: time.Since(start),
+			Status: out.Status, Queue: len(g.jobs), Size: g.head.Size,
+		})
+	}
+	return again
+}
+
+// committed makes what is on disk what the next batch builds on.
+func (g *Gate) committed(b *batch) {
+	g.head = b.log.Head()
+	g.last = b.now
+	g.size.Store(g.head.Size)
+	for _, f := range b.after {
+		f()
+	}
+	if old := g.fault.Swap(nil); old != nil {
+		g.cfg.Log.Info("the log can be written again")
+	}
+}
+
+func (g *Gate) failed(err error) {
+	if old := g.fault.Swap(&fault{err}); old == nil {
+		g.cfg.Log.Error("the log cannot be written; every request is refused", "error", err)
+	}
+}
+
+// settle waits until the store can tell how a commit ended. Nothing else is
+// committed meanwhile; callers give up by themselves.
+func (g *Gate) settle(id string) store.Status {
+	waited := time.Duration(0)
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		status, err := g.cfg.Store.Lookup(context.Background(), id)
+		if err == nil && status != store.Unknown {
+			return status
+		}
+		if waited += wait; waited >= g.cfg.Budget && g.cfg.OnStuck != nil {
+			g.cfg.OnStuck(fmt.Errorf("the outcome of commit %s stays unknown: %w", id, err))
+		}
+		select {
+		case <-time.After(wait):
+		case <-g.stop:
+			return store.NotCommitted // the process ends; the next one reads the head
+		}
+	}
+}
+
+// assemble runs each job's part. Jobs that fail are answered and left out; a
+// job that panics is too, and the batch begins anew without it.
+func (g *Gate) assemble(jobs []*job) (*batch, []*job, error) {
+	for {
+		b, err := g.begin()
+		if err != nil {
+			return nil, jobs, err
+		}
+		rest := make([]*job, 0, len(jobs))
+		broken := (*job)(nil)
+		for _, j := range jobs {
+			b.job = j
+			if err := protect(func() error { return j.apply(b) }); err != nil {
+				j.done <- err
+				if errors.Is(err, errPanic) {
+					g.cfg.Log.Error("a decision panicked and was refused", "error", err)
+					broken = j
+					break
+				}
+				continue
+			}
+			rest = append(rest, j)
+		}
+		if broken == nil {
+			return b, rest, nil
+		}
+		i := slices.Index(jobs, broken)
+		jobs = append(rest, jobs[i+1:]...)
+	}
+}
+
+var errPanic = errors.New("panic")
+
+func protect(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	return f()
+}
+
+// begin starts a batch at one instant, which never lies before the last.
+func (g *Gate) begin() (*batch, error) {
+	now := g.cfg.Clock().UTC()
+	if now.Before(g.last) {
+		now = g.last
+	}
+	id, err := ulid.New(ulid.Timestamp(now), g.cfg.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("make a batch id: %w", err)
+	}
+	log, err := ledger.Extend(shard, g.head)
+	if err != nil {
+		return nil, err
+	}
+	return &batch{id: id.String(), now: now, log: log, asked: map[string]answered{}, owners: map[store.RecordKey]*job{}}, nil
+}
+
+// change adds a compare-and-set of a record to the batch.
+func (b *batch) change(t store.Transition) {
+	b.transitions = append(b.transitions, t)
+	b.owners[t.RecordKey] = b.job
+}
+
+func (b *batch) empty() bool { return len(b.log.Entries()) == 0 && len(b.transitions) == 0 }
+
+func (b *batch) rows(prev uint64) *store.Batch {
+	return &store.Batch{
+		ID: b.id, Shard: shard, PrevSize: prev, Next: b.log.Head(), Entries: b.log.Entries(),
+		Transitions: b.transitions, Expire: b.now.UnixNano(),
+	}
+}
+
+// blame marks the jobs whose records did not hold, refuses those that were
+// tried often enough, and returns the others.
+func (b *batch) blame(keys []store.RecordKey, jobs []*job) []*job {
+	blamed := false
+	for _, k := range keys {
+		if j := b.owners[k]; j != nil {
+			j.tries++
+			j.recheck = true
+			blamed = true
+		}
+	}
+	if !blamed { // a conflict about nothing of ours: trying again would never end
+		answer(jobs, unavailable("the store refused the batch"))
+		return nil
+	}
+	return slices.DeleteFunc(jobs, func(j *job) bool {
+		spent := j.tries >= maxTries
+		if spent {
+			j.done <- unavailable("what the decision rests on kept changing")
+		}
+		return spent
+	})
+}
+
+func answer(jobs []*job, err error) {
+	for _, j := range jobs {
+		j.done <- err
+	}
+}
+
+// unavailable is the one refusal for what could not be recorded.
+func unavailable(format string, args ...any) error {
+	return kernel.Errorf(kernel.Unavailable, "no decision: "+format, args...).
+		WithHint("nothing is allowed; try again")
+}
+
+// cause says why a commit failed without telling the caller about our insides.
+func cause(err error) string {
+	if errors.Is(err, store.ErrFull) {
+		return "there is no space left to record it"
+	}
+	return "it could not be recorded"
+}

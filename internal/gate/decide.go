@@ -1,0 +1,144 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// How long a request_id is remembered, and how long it may answer ALLOW again.
+const (
+	requestLife = 24 * time.Hour
+	allowLife   = 60 * time.Second
+)
+
+// An Ask is a request as it came through a door.
+type Ask struct {
+	Request   kernel.Request
+	Door      string // decisions, evaluate: recorded with the decision
+	Phase1    bool   // undeclared resource types and environments are denied instead of refused
+	ClaimedAt string // the caller's own timestamp: recorded, never believed
+}
+
+// A question is an ask made ready, outside the committer, for evaluation.
+type question struct {
+	Ask
+	caller  kernel.Caller
+	private *store.Private // canonical request, salt and digest
+}
+
+// Decide answers a request and records the answer, or does neither.
+//
+// The error is a *kernel.Error: Forbidden when the caller may not speak for
+// the agent, Invalid when the request does not fit the schema, Spent or Reused
+// for its request_id, Unavailable when nothing could be recorded. The door
+// records a refusal for all but the last.
+func (g *Gate) Decide(ctx context.Context, caller kernel.Caller, ask Ask) (kernel.Decision, error) {
+	q, err := g.prepare(caller, ask)
+	if err != nil {
+		return kernel.Decision{}, err
+	}
+	if ask.Request.RequestID != "" {
+		d, err := g.recorded(ctx, q)
+		if !errors.Is(err, store.ErrNotFound) {
+			return d, err
+		}
+	}
+	var d kernel.Decision
+	j := &job{}
+	j.apply = func(b *batch) (err error) {
+		d, err = g.decide(b, j, q)
+		return err
+	}
+	if err := g.submit(ctx, j); err != nil {
+		return kernel.Decision{}, err
+	}
+	return d, nil
+}
+
+func (g *Gate) prepare(caller kernel.Caller, ask Ask) (*question, error) {
+	if !caller.MaySpeakFor(ask.Request.Agent.ID) {
+		return nil, kernel.Errorf(kernel.Forbidden, "the caller may not speak for agent %q", ask.Request.Agent.ID).
+			At("$.agent.id").WithHint("use a token of that agent, or of a gateway that speaks for it")
+	}
+	canonical, err := ask.Request.Canonical()
+	if err != nil {
+		return nil, kernel.Errorf(kernel.Invalid, "the request has no canonical form").At("$")
+	}
+	salt := make([]byte, ledger.SaltSize)
+	if _, err := io.ReadFull(g.cfg.Rand, salt); err != nil {
+		return nil, unavailable("no randomness for the record")
+	}
+	return &question{Ask: ask, caller: caller, private: ledger.NewPrivate(salt, canonical)}, nil
+}
+
+// decide evaluates one question inside a batch and adds its entry.
+func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
+	key := q.key()
+	if q.Request.RequestID != "" {
+		d, err := g.again(b, j, q, key)
+		if !errors.Is(err, store.ErrNotFound) {
+			return d, err
+		}
+	}
+	program := g.program.Load()
+	if program == nil {
+		return kernel.Decision{}, unavailable("no policy is active")
+	}
+	v, err := program.Decide(eval.Input{Request: q.Request, Now: b.now, Phase1: q.Phase1})
+	if err != nil {
+		return kernel.Decision{}, err
+	}
+	d, err := g.enter(b, q, v)
+	if err != nil {
+		return kernel.Decision{}, err
+	}
+	if q.Request.RequestID != "" {
+		b.change(store.Transition{
+			RecordKey: store.RecordKey{Kind: recordRequest, Key: key},
+			Value:     fmt.Appendf(nil, "%d", d.Entry.Seq), Expires: b.now.Add(requestLife).UnixNano(),
+		})
+		b.asked[key] = answered{decision: d, digest: q.private.Digest}
+	}
+	return d, nil
+}
+
+// enter adds the entry of a verdict to the batch.
+func (g *Gate) enter(b *batch, q *question, v kernel.Verdict) (kernel.Decision, error) {
+	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
+	if err != nil {
+		return kernel.Decision{}, unavailable("no randomness for the record")
+	}
+	v.RequestDigest = "" // an unsalted hash of the request: it lies beside the entry, with the salt
+	row, err := b.log.Append(ledger.Entry{
+		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: q.caller.Principal, Door: q.Door,
+		Decision: &ledger.Decided{
+			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action,
+			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v,
+		},
+	}, q.private)
+	if err != nil {
+		return kernel.Decision{}, unavailable("its entry could not be made")
+	}
+	return ledger.Decision(row)
+}
+
+// key is what a request_id is unique under: a JSON array, so that no two
+// triples share one.
+func (q *question) key() string {
+	key, err := json.Marshal([]string{q.caller.Principal, q.Request.Agent.ID, q.Request.RequestID})
+	if err != nil {
+		return "" // three valid strings always encode; an empty key conflicts rather than deduplicates
+	}
+	return string(key)
+}

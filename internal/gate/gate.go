@@ -1,0 +1,174 @@
+// Package gate is the one path from a request to a decision.
+//
+// It promises that no caller learns a decision that is not on disk: what
+// could not be recorded is not a decision but an error with the code
+// UNAVAILABLE, which every door renders as a refusal.
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// Config is what a gate needs. Store, Signer, Clock, Rand and Node are
+// required; the limits have defaults.
+type Config struct {
+	Store  store.Store
+	Signer *ledger.Signer   // signs checkpoints
+	Clock  func() time.Time // read once a batch
+	Rand   io.Reader        // salts, ids and tokens; safe for concurrent use
+	Node   string           // this process's name in entries
+	Log    *slog.Logger     // nil: nothing is logged
+
+	Queue    int           // decisions that may wait; more are refused at once; 0: 4096
+	MaxBatch int           // jobs of one commit; 0: 512
+	Budget   time.Duration // how long a caller waits for its commit; 0: 5 s
+
+	OnCommit  func(CommitStats)       // called after each commit, for metrics; nil: nobody
+	OnStuck   func(error)             // called while a commit's outcome stays unknown beyond Budget: the process should end, the next one reads the head; nil: nobody
+	OnPublish func(note string) error // publishes a signed checkpoint that is persisted; nil: nobody
+}
+
+// CommitStats describes one commit.
+type CommitStats struct {
+	Jobs     int // callers that waited for it
+	Entries  int
+	Duration time.Duration
+	Status   store.Status
+	Queue    int    // jobs that waited when it ended
+	Size     uint64 // entries in the log
+}
+
+// shard is the log shard of a single machine.
+const shard = 0
+
+// A Gate decides, records and answers. It is safe for concurrent use.
+type Gate struct {
+	cfg    Config
+	jobs   chan *job
+	tokens tokens
+	refuse refusals
+	seal   seal
+
+	program atomic.Pointer[eval.Program] // the active one; nil: nothing can be decided
+	fault   atomic.Pointer[fault]        // why the last commit failed; nil: it did not
+	size    atomic.Uint64                // entries in the log
+
+	// The committer's own: no other goroutine touches them.
+	head store.Head
+	last time.Time // the latest instant recorded
+
+	closing  sync.RWMutex // held for reading while a job is put into the queue
+	closed   bool
+	finished chan struct{} // closed when the committer has ended
+	stop     chan struct{} // closed when the gate closes
+}
+
+// A fault is why a commit failed.
+type fault struct{ err error }
+
+// New returns a gate over a store whose log it continues. It reads the head,
+// the last instant, the tokens and the last checkpoint. Until [Gate.Activate]
+// names a policy, every request is refused.
+func New(ctx context.Context, cfg Config) (*Gate, error) {
+	if cfg.Store == nil || cfg.Signer == nil || cfg.Clock == nil || cfg.Rand == nil || cfg.Node == "" {
+		return nil, errors.New("a gate needs a store, a signer, a clock, randomness and a node name")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.Queue = orDefault(cfg.Queue, 4096)
+	cfg.MaxBatch = orDefault(cfg.MaxBatch, 512)
+	cfg.Budget = orDefault(cfg.Budget, 5*time.Second)
+	g := &Gate{cfg: cfg, jobs: make(chan *job, cfg.Queue), finished: make(chan struct{}), stop: make(chan struct{})}
+	if err := g.resume(ctx); err != nil {
+		return nil, fmt.Errorf("resume the log: %w", err)
+	}
+	if err := g.tokens.load(ctx, cfg.Store); err != nil {
+		return nil, fmt.Errorf("load tokens: %w", err)
+	}
+	if err := g.seal.load(ctx, cfg.Store, cfg.Signer); err != nil {
+		return nil, fmt.Errorf("load the last checkpoint: %w", err)
+	}
+	go g.run()
+	go g.summarise()
+	return g, nil
+}
+
+func orDefault[N int | time.Duration](n, def N) N {
+	if n <= 0 {
+		return def
+	}
+	return n
+}
+
+// resume reads where the log ends.
+func (g *Gate) resume(ctx context.Context) error {
+	head, err := g.cfg.Store.Head(ctx, shard)
+	if err != nil {
+		return err
+	}
+	g.head = head
+	g.size.Store(head.Size)
+	if head.Size == 0 {
+		return nil
+	}
+	entry, err := g.cfg.Store.Entry(ctx, shard, head.Size-1)
+	if err != nil {
+		return fmt.Errorf("read entry %d: %w", head.Size-1, err)
+	}
+	g.last = time.Unix(0, entry.Instant).UTC()
+	return nil
+}
+
+// PolicyVersion returns the version of the active policy, or "".
+func (g *Gate) PolicyVersion() string {
+	if p := g.program.Load(); p != nil {
+		return p.Version()
+	}
+	return ""
+}
+
+// Ready reports why the gate cannot decide now: no policy, or a log that could
+// not be written when last tried. In the second case it tries again.
+func (g *Gate) Ready(ctx context.Context) error {
+	if g.program.Load() == nil {
+		return kernel.Errorf(kernel.Unavailable, "no policy is active")
+	}
+	if g.fault.Load() == nil {
+		return nil
+	}
+	return g.submit(ctx, &job{probe: true, apply: func(*batch) error { return nil }})
+}
+
+// Size returns the number of entries in the log.
+func (g *Gate) Size() uint64 { return g.size.Load() }
+
+// Close refuses new work, commits what is queued and stops. It returns early,
+// with an error, when ctx ends first.
+func (g *Gate) Close(ctx context.Context) error {
+	g.closing.Lock()
+	if !g.closed {
+		g.closed = true
+		close(g.stop)
+		close(g.jobs)
+	}
+	g.closing.Unlock()
+	select {
+	case <-g.finished:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close the gate: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,81 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// A seal guards the log's sealer: one checkpoint is signed at a time.
+type seal struct {
+	mu     sync.Mutex
+	sealer *ledger.Sealer
+}
+
+// load continues from the last checkpoint that was persisted. It fails when
+// the log is not the one that was signed.
+func (s *seal) load(ctx context.Context, r store.Reader, signer *ledger.Signer) error {
+	last := ""
+	for rec, err := range r.Records(ctx, recordCheckpoint, "") {
+		if err != nil {
+			return err
+		}
+		last = string(rec.Value)
+	}
+	var err error
+	s.sealer, err = ledger.NewSealer(ctx, r, signer, shard, last)
+	return err
+}
+
+// LatestCheckpoint returns the latest signed note, or NotFound.
+func (g *Gate) LatestCheckpoint(context.Context) (string, error) {
+	g.seal.mu.Lock()
+	defer g.seal.mu.Unlock()
+	note, _ := g.seal.sealer.Latest()
+	if note == "" {
+		return "", kernel.Errorf(kernel.NotFound, "no checkpoint was signed yet").
+			WithHint("kernel log checkpoint signs one")
+	}
+	return note, nil
+}
+
+// Checkpoint signs the log as it is now: the new entries are read back from
+// the store and must extend the last checkpoint. The note is persisted before
+// it is published. Without new entries the last note is returned. Only an
+// admin may.
+func (g *Gate) Checkpoint(ctx context.Context, caller kernel.Caller) (string, error) {
+	if !caller.Is(kernel.RoleAdmin) {
+		return "", adminOnly()
+	}
+	g.seal.mu.Lock()
+	defer g.seal.mu.Unlock()
+	if note, size := g.seal.sealer.Latest(); note != "" && size == g.Size() {
+		return note, nil
+	}
+	sealed, err := g.seal.sealer.Seal(ctx)
+	if err != nil {
+		return "", fmt.Errorf("sign a checkpoint: %w", err)
+	}
+	// Persisted before it is published: a crash between the two costs a copy
+	// of the note; the other order would promise what the log does not keep.
+	if err := g.keep(ctx, sealed); err != nil {
+		return "", err
+	}
+	g.seal.sealer.Keep(sealed)
+	if g.cfg.OnPublish != nil {
+		err = g.cfg.OnPublish(sealed.Note)
+	}
+	return sealed.Note, err
+}
+
+func (g *Gate) keep(ctx context.Context, s ledger.Seal) error {
+	key := store.RecordKey{Kind: recordCheckpoint, Key: fmt.Sprintf("%020d", s.Size)}
+	return g.submit(ctx, &job{apply: func(b *batch) error {
+		b.change(store.Transition{RecordKey: key, Value: []byte(s.Note)})
+		return nil
+	}})
+}
