@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/oklog/ulid/v2"
@@ -71,6 +73,9 @@ func (g *Gate) prepare(caller kernel.Caller, ask Ask) (*question, error) {
 		return nil, kernel.Errorf(kernel.Forbidden, "the caller may not speak for agent %q", ask.Request.Agent.ID).
 			At("$.agent.id").WithHint("use a token of that agent, or of a gateway that speaks for it")
 	}
+	if err := ask.check(); err != nil {
+		return nil, err
+	}
 	canonical, err := ask.Request.Canonical()
 	if err != nil {
 		return nil, kernel.Errorf(kernel.Invalid, "the request has no canonical form").At("$")
@@ -80,6 +85,23 @@ func (g *Gate) prepare(caller kernel.Caller, ask Ask) (*question, error) {
 		return nil, unavailable("no randomness for the record")
 	}
 	return &question{Ask: ask, caller: caller, private: ledger.NewPrivate(salt, canonical)}, nil
+}
+
+// check refuses what no row of the log could hold. Doors have checked their
+// input already; here one bad string would cost every decision of its batch.
+func (a Ask) check() error {
+	for _, s := range []struct{ path, text string }{
+		{"$.agent.id", a.Request.Agent.ID}, {"$.action", a.Request.Action},
+		{"$.request_id", a.Request.RequestID}, {"$.timestamp", a.ClaimedAt}, {"$", a.Door},
+	} {
+		if !utf8.ValidString(s.text) || strings.ContainsRune(s.text, 0) {
+			return kernel.Errorf(kernel.Invalid, "not UTF-8, or a U+0000 in it").At(s.path)
+		}
+	}
+	if a.Request.Agent.ID == "" || a.Request.Action == "" {
+		return kernel.Errorf(kernel.Invalid, "a request names an agent and an action").At("$")
+	}
+	return nil
 }
 
 // decide evaluates one question inside a batch and adds its entry.

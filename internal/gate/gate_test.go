@@ -587,3 +587,58 @@ func TestTheSameRequestIDInOneBatchAndAcrossAConflict(t *testing.T) {
 		t.Errorf("ids %s %s %s, %d entries", a.ID, b.ID, c.ID, h.decisions(t))
 	}
 }
+
+func TestOneBadRequestDoesNotCostTheOthersTheirBatch(t *testing.T) {
+	h := open(t, nil)
+	release := h.block()
+	var good atomic.Int32
+	var all sync.WaitGroup
+	for i := range 20 {
+		ask := ship("agent-001", "development", fmt.Sprintf("r%d", i))
+		if i%2 == 0 {
+			ask.Request.RequestID += "\x00"
+		}
+		all.Go(func() {
+			if _, err := h.Decide(t.Context(), gateway, ask); err == nil {
+				good.Add(1)
+			} else if !isCode(err, kernel.Invalid) {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(10 * time.Millisecond)
+	release()
+	all.Wait()
+	if good.Load() != 10 || h.decisions(t) != 10 {
+		t.Errorf("%d answered, %d in the log, want 10", good.Load(), h.decisions(t))
+	}
+}
+
+func TestAStoreThatCannotTellStopsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stuck atomic.Bool
+		h := open(t, func(c *gate.Config) {
+			c.Clock, c.Budget = time.Now, 2*time.Second
+			c.OnStuck = func(error) { stuck.Store(true) }
+		})
+		h.store.FailLookups(errors.New("connection lost"))
+		h.store.Fail(storetest.Fault{Status: store.Unknown, Written: true})
+		for range 2 {
+			if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); !isCode(err, kernel.Unavailable) {
+				t.Errorf("Decide = %v while nobody can tell", err)
+			}
+		}
+		time.Sleep(3 * time.Second)
+		if !stuck.Load() {
+			t.Error("nobody was told that the process should end")
+		}
+		h.store.FailLookups(nil)
+		time.Sleep(2 * time.Second)
+		if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); err != nil {
+			t.Errorf("after the store can tell again: %v", err)
+		}
+		if err := h.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
