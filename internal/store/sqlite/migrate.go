@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"path/filepath"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the database/sql driver that goose migrates with
@@ -91,7 +89,7 @@ func migrate(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	pool, err := sql.Open("sqlite", dsn(path))
+	pool, err := sql.Open("sqlite", fileURI(path, "_pragma=synchronous(2)&_pragma=busy_timeout(5000)"))
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -105,13 +103,4 @@ func migrate(path string) (err error) {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
-}
-
-// dsn spells a path so that none of its characters is taken for a parameter.
-func dsn(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=synchronous(2)&_pragma=busy_timeout(5000)"}
-	return u.String()
 }

@@ -15,8 +15,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +98,7 @@ func (db *DB) open() error {
 		return err
 	}
 	db.writer.SetBusyTimeout(busyTimeout)
-	if err := checkVersion(db.writer); err != nil {
+	if _, err := libraryVersion(db.writer); err != nil {
 		return err
 	}
 	if err := prepareFile(db.writer, db.path); err != nil {
@@ -187,39 +185,6 @@ func pragmas(c *sqlite.Conn, list ...string) error {
 	return nil
 }
 
-// minVersion is the first SQLite without the write-ahead log reset bug, which
-// corrupts databases that a second connection checkpoints.
-var minVersion = [3]int{3, 51, 3}
-
-func checkVersion(c *sqlite.Conn) error {
-	version, err := sqlitex.ResultText(c.Prep("SELECT sqlite_version()"))
-	if err != nil {
-		return err
-	}
-	if !versionAtLeast(version, minVersion) {
-		return fmt.Errorf("SQLite %s can corrupt the log; this program must be built with %d.%d.%d or later",
-			version, minVersion[0], minVersion[1], minVersion[2])
-	}
-	return nil
-}
-
-func versionAtLeast(version string, least [3]int) bool {
-	parts := strings.Split(version, ".")
-	for i, want := range least {
-		if i >= len(parts) {
-			return false
-		}
-		got, err := strconv.Atoi(parts[i])
-		if err != nil || got < want {
-			return false
-		}
-		if got > want {
-			return true
-		}
-	}
-	return true
-}
-
 // Close ends the checkpointer and closes the file. After a failed flush it
 // leaves the file as it is: only a new process may touch it again.
 func (db *DB) Close() error {
@@ -231,7 +196,7 @@ func (db *DB) Close() error {
 	db.closed = true
 	close(db.stop)
 	db.stopped.Wait()
-	if db.broken != nil {
+	if db.broken != nil && db.writer != nil {
 		return fmt.Errorf("close log %s: %w", db.path, db.broken)
 	}
 	return db.closeConns()

@@ -1,0 +1,149 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// A ReplayReport says how many decisions were evaluated again, and which of
+// them came out otherwise.
+type ReplayReport struct {
+	Decisions uint64   // evaluated again
+	Policies  []string // versions that decided them, in the order of first use
+	Findings           // decisions that differ, or could not be evaluated
+}
+
+// Replay evaluates every decision again from what the log holds: the request,
+// the instant, the version of the policy. load returns the program of a
+// version; it is asked once for each. A decision whose entry would not be the
+// same, byte for byte, is a finding. Whether the log itself was changed is for
+// [Verify] to say; the error is why it could not replay.
+func Replay(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) (ReplayReport, error) {
+	p := replay{load: load, programs: map[string]*eval.Program{}, failed: map[string]error{}}
+	for row, err := range r.Entries(ctx, store.Query{Shard: onlyShard, Kind: string(KindDecision)}) {
+		if err != nil {
+			return p.ReplayReport, err
+		}
+		p.Decisions++
+		if err := p.again(row); err != nil {
+			p.entry(row.Seq, "%v", err)
+		}
+	}
+	return p.ReplayReport, nil
+}
+
+type replay struct {
+	ReplayReport
+	load     func(string) (*eval.Program, error)
+	programs map[string]*eval.Program
+	failed   map[string]error
+}
+
+// again evaluates one decision and compares its entry.
+func (p *replay) again(row store.Entry) error {
+	e, err := Decode(row.Body)
+	if err != nil {
+		return err
+	}
+	if e.Decision == nil || row.Private == nil {
+		return fmt.Errorf("its request is not there to evaluate")
+	}
+	program, err := p.program(e.Decision.Verdict.PolicyVersion)
+	if err != nil {
+		return err
+	}
+	request, err := requestOf(row.Private.Request)
+	if err != nil {
+		return fmt.Errorf("its request cannot be read: %w", err)
+	}
+	verdict, err := program.Decide(eval.Input{Request: request, Now: e.Instant, Phase1: e.Decision.Phase1})
+	if err != nil {
+		return fmt.Errorf("its request cannot be evaluated: %w", err)
+	}
+	return compareVerdict(e, row, verdict)
+}
+
+// compareVerdict makes the entry with the new verdict: whatever differs, its
+// bytes do.
+func compareVerdict(e Entry, row store.Entry, verdict kernel.Verdict) error {
+	was := e.Decision.Verdict.Decision
+	if verdict.RequestDigest != row.Private.Digest {
+		return fmt.Errorf("its request now has the digest %s, not %s", verdict.RequestDigest, row.Private.Digest)
+	}
+	verdict.RequestDigest = ""
+	decided := *e.Decision
+	decided.Verdict = verdict
+	e.Decision = &decided
+	body, err := Encode(e)
+	switch {
+	case err != nil:
+		return err
+	case bytes.Equal(body, row.Body):
+		return nil
+	case verdict.Decision != was:
+		return fmt.Errorf("%s was recorded, %s comes out now: %s", was, verdict.Decision, verdict.Reason)
+	}
+	return fmt.Errorf("%s comes out again, but with other words, constraints, rules or risk", was)
+}
+
+// program returns the program of a version, loaded once.
+func (p *replay) program(version string) (*eval.Program, error) {
+	if program := p.programs[version]; program != nil {
+		return program, nil
+	}
+	if err := p.failed[version]; err != nil {
+		return nil, err
+	}
+	program, err := p.load(version)
+	if err == nil && program.Version() != version {
+		err = fmt.Errorf("the policy loaded as %s is %s", version, program.Version())
+	}
+	if err != nil {
+		p.failed[version] = fmt.Errorf("its policy cannot be loaded: %w", err)
+		return nil, p.failed[version]
+	}
+	p.programs[version] = program
+	p.Policies = append(p.Policies, version)
+	return program, nil
+}
+
+// requestOf reads a canonical request. Unlike kernel.DecodeRequest it takes
+// empty names: the Phase 1 door decides about requests that name nothing.
+func requestOf(canonical []byte) (kernel.Request, error) {
+	tree, err := kernel.DecodeJSON(canonical)
+	if err != nil {
+		return kernel.Request{}, err
+	}
+	top, _ := tree.(map[string]any)
+	var r kernel.Request
+	var ok [4]bool
+	var agent, resource map[string]any
+	agent, ok[0] = top["agent"].(map[string]any)
+	resource, ok[1] = top["resource"].(map[string]any)
+	r.Params, ok[2] = top["params"].(map[string]any)
+	r.Context, ok[3] = top["context"].(map[string]any)
+	if ok != [4]bool{true, true, true, true} {
+		return kernel.Request{}, fmt.Errorf("it is not the canonical form of a request")
+	}
+	r.Action, _ = top["action"].(string)
+	r.Agent.ID, r.Agent.Attributes = take(agent, "id")
+	r.Resource.Type, resource = take(resource, "type")
+	r.Resource.ID, r.Resource.Attributes = take(resource, "id")
+	again, err := r.Canonical()
+	if err != nil || !bytes.Equal(again, canonical) {
+		return kernel.Request{}, fmt.Errorf("it is not the canonical form of a request")
+	}
+	return r, nil
+}
+
+// take removes a string from a fresh tree.
+func take(m map[string]any, name string) (string, map[string]any) {
+	s, _ := m[name].(string)
+	delete(m, name)
+	return s, m
+}
