@@ -122,7 +122,7 @@ func contains(fields []field, name string) bool {
 // bind checks a value against the declared type and stores it.
 func (f field) bind(fr *frame, v any, path string) error {
 	if problem, at := misfit(f.Type, v); problem != "" {
-		return kernel.Errorf(kernel.Invalid, "%s", problem).At(path+at).WithHint("%s", hint(f.Type, v))
+		return kernel.Errorf(kernel.Invalid, "%s", problem).At(path+at).WithHint("%s", hint(f.Type, v, at != ""))
 	}
 	if !f.family.store(fr, f.slot, v) {
 		return fmt.Errorf("bind %s: %T passed its check as %v", path, v, f.Type.Kind)
@@ -132,8 +132,8 @@ func (f field) bind(fr *frame, v any, path string) error {
 }
 
 // hint says what the value could have been, nearest first.
-func hint(t pdl.Type, v any) string {
-	if t.Kind == pdl.List && t.Elem != nil {
+func hint(t pdl.Type, v any, inElement bool) string {
+	if inElement {
 		return "each element is " + expects(*t.Elem)
 	}
 	if text, ok := v.(string); ok && t.Kind == pdl.Enum {
