@@ -8,9 +8,9 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -49,6 +49,7 @@ type Config struct {
 	Dev    bool             // a call without a token, from this machine, is the principal dev with every role
 	Log    *slog.Logger     // nil: nothing is logged
 	Checks []Check          // what else must hold for readiness
+	Notes  []Check          // what readiness tells of beside that: nothing hangs on it
 	Limits Limits
 
 	Metrics *Metrics // nil: its own
@@ -107,7 +108,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range cfg.Checks {
+	for _, c := range slices.Concat(cfg.Checks, cfg.Notes) {
 		if c.Part == "" || c.Probe == nil {
 			return nil, errors.New("a readiness check needs a part and a probe")
 		}
@@ -120,7 +121,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	if err := cfg.Metrics.watch(cfg.Kernel); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+		return nil, err
 	}
 	return &door{
 		cfg: cfg, hosts: hosts, routes: newTable(routes()),

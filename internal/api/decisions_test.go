@@ -128,7 +128,9 @@ func TestAnErrorOfOursTellsNothing(t *testing.T) {
 		"panic": func() error { panic("secret-7 in table tokens") },
 		"code":  func() error { return kernel.Errorf("no_such_code", "secret-7 in table tokens") },
 	} {
-		f := &fake{decide: func(context.Context, kernel.Caller, gate.Ask) (kernel.Decision, error) { return someDecision(), decide() }}
+		f := &fake{decide: func(context.Context, kernel.Caller, gate.Ask) (kernel.Decision, error) {
+			return someDecision(), decide()
+		}}
 		s := serve(t, api.Config{Kernel: f}, nil)
 		r := s.request("POST", "/v1/decisions", deployTo("development", ""))
 		r.Header.Set("Authorization", "Bearer admin")

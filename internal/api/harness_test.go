@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/api"
 	"github.com/strixlabs/execution-kernel/internal/eval"
@@ -55,7 +57,11 @@ func newHouse(t *testing.T, change func(*api.Config)) *house {
 		Store: h.store, Signer: signer, Clock: h.now, Rand: random, Node: "node-1", OnCommit: metrics.Commit,
 	})
 	must(t, err)
-	t.Cleanup(func() { must(t, h.gate.Close(context.WithoutCancel(t.Context()))) })
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		must(t, h.gate.Close(ctx))
+		h.audit(ctx)
+	})
 	program, files := bundle(t)
 	must(t, h.gate.Activate(t.Context(), admin, program, files))
 	for _, spec := range []token.Spec{
@@ -81,6 +87,22 @@ func (h *house) pass(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clock = h.clock.Add(d)
+}
+
+// audit checks the log that a test leaves, and decides every decision again.
+func (h *house) audit(ctx context.Context) {
+	report, err := ledger.Verify(ctx, h.store, ledger.Trust{})
+	must(h.t, err)
+	if !report.OK() {
+		h.t.Errorf("the log does not verify: %v", report.List)
+	}
+	again, err := ledger.Replay(ctx, h.store, func(version string) (*eval.Program, error) {
+		return gate.LoadProgram(ctx, h.store, version)
+	})
+	must(h.t, err)
+	if !again.OK() {
+		h.t.Errorf("decisions come out otherwise: %v", again.List)
+	}
 }
 
 // as returns a request with the token of a role.
@@ -157,6 +179,7 @@ type server struct {
 	addr   string
 	client *http.Client
 	log    *record
+	door   http.Handler // for calls that no client would make
 }
 
 func serve(t *testing.T, cfg api.Config, change func(*api.Config)) *server {
@@ -180,7 +203,7 @@ func serve(t *testing.T, cfg api.Config, change func(*api.Config)) *server {
 		must(t, <-ended)
 		transport.CloseIdleConnections()
 	})
-	return &server{t: t, addr: listener.Addr().String(), log: log, client: &http.Client{
+	return &server{t: t, addr: listener.Addr().String(), log: log, door: handler, client: &http.Client{
 		Transport:     newChecker(t, transport),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -276,4 +299,17 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func decodeAny(text string) (any, error) { return jsonschema.UnmarshalJSON(strings.NewReader(text)) }
+
+// grep returns the lines of a text that hold a word.
+func grep(text, word string) string {
+	var found strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, word) {
+			found.WriteString(line)
+		}
+	}
+	return found.String()
 }

@@ -63,6 +63,17 @@ func NewMetrics(version string) *Metrics {
 	return m
 }
 
+// Register adds metrics of another part of the program. Their names begin with
+// kernel_ too.
+func (m *Metrics) Register(more ...prometheus.Collector) error {
+	for _, c := range more {
+		if err := m.registry.Register(c); err != nil {
+			return fmt.Errorf("register a metric: %w", err)
+		}
+	}
+	return nil
+}
+
 // Commit counts one commit of the gate. It is a hook for gate.Config.OnCommit.
 func (m *Metrics) Commit(s gate.CommitStats) {
 	m.commits.WithLabelValues(statusName(s.Status)).Inc()
@@ -111,10 +122,7 @@ func (m *Metrics) watch(k Kernel) error {
 		}
 		return 1
 	})
-	if err := m.registry.Register(ready); err != nil {
-		return err
-	}
-	return m.registry.Register(policyInfo{
+	return m.Register(ready, policyInfo{
 		kernel: k,
 		desc:   prometheus.NewDesc("kernel_policy_info", "1, with the version of the active policy.", []string{"version"}, nil),
 	})

@@ -43,6 +43,7 @@ type readiness struct {
 	Ready   bool      `json:"ready"`
 	Policy  string    `json:"policy_version,omitzero"`
 	Missing []missing `json:"missing"`
+	Notes   []missing `json:"notes,omitzero"` // what is amiss but keeps nobody from deciding
 }
 
 type missing struct {
@@ -60,11 +61,8 @@ func (d *door) ready(c *call) (reply, error) {
 		}
 		r.Missing = append(r.Missing, missing{part, d.public(c, err).Message})
 	}
-	for _, check := range d.cfg.Checks {
-		if err := check.Probe(c.ctx); err != nil {
-			r.Missing = append(r.Missing, missing{check.Part, d.public(c, err).Message})
-		}
-	}
+	r.Missing = append(r.Missing, d.failing(c, d.cfg.Checks)...)
+	r.Notes = d.failing(c, d.cfg.Notes)
 	r.Ready = len(r.Missing) == 0
 	if r.Ready {
 		return jsonReply(http.StatusOK, r), nil
@@ -72,6 +70,15 @@ func (d *door) ready(c *call) (reply, error) {
 	rep := jsonReply(http.StatusServiceUnavailable, r)
 	rep.header = http.Header{"Retry-After": {"1"}}
 	return rep, nil
+}
+
+func (d *door) failing(c *call, checks []Check) (list []missing) {
+	for _, check := range checks {
+		if err := check.Probe(c.ctx); err != nil {
+			list = append(list, missing{check.Part, d.public(c, err).Message})
+		}
+	}
+	return list
 }
 
 // openAPI is GET /openapi.yaml.
