@@ -19,6 +19,7 @@ type Config struct {
 	Hosts           []string
 	TLSCert, TLSKey string // files; both or neither
 	Dev             bool
+	MinFreeMiB      int64  // MiB kept free on the disk
 	LogFormat       string // auto, text or json
 
 	Server           string // base URL; empty: the kernel that runs on Data

@@ -36,9 +36,9 @@ func TestFlagBeatsVariableBeatsFileBeatsDefault(t *testing.T) {
 
 func TestEverySettingComesFromEachSource(t *testing.T) {
 	for _, s := range app.Settings() {
-		value := "/somewhere"
-		if s.Value == "" {
-			value = "true"
+		value := map[string]string{"": "true", "N": "1234"}[s.Value]
+		if value == "" {
+			value = "/somewhere"
 		}
 		home := []string{"HOME=/home/nobody"}
 		want, err := app.Load(app.Sources{Environ: home, Flags: map[string]string{s.Key: value}})
@@ -68,7 +68,7 @@ func same(a, b app.Config) bool {
 	a.Hosts, b.Hosts = nil, nil
 	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
 		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.Server == b.Server &&
-		a.Token == b.Token && a.TokenFile == b.TokenFile
+		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile
 }
 
 func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {
@@ -86,6 +86,8 @@ func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {
 		{"a tag", "data: !!str here\n", nil, "kernel.yaml:1:7: anchors, aliases and tags are not allowed", ""},
 		{"a nested value", "data: {a: b}\n", nil, "kernel.yaml:1:7: a setting is one value", ""},
 		{"a yes", "dev: yes\n", nil, `kernel.yaml:1:1: "yes" is neither true nor false`, ""},
+		{"no number", "min-free-mib: none\n", nil, `kernel.yaml:1:1: "none" is not a number`, ""},
+		{"a number that would switch it off", "min-free-mib: 0\n", nil, `"0" is not a number from 1`, ""},
 		{"no value", "data:\n", nil, "kernel.yaml:1:1: the value is empty", "leave it out"},
 		{"a list instead of a mapping", "- data\n", nil, "one mapping of settings", ""},
 		{"two documents", "dev: true\n---\ndev: false\n", nil, "more than one document", ""},

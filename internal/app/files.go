@@ -98,3 +98,20 @@ func syncFolder(dir string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// ReadInput reads a file that a person named: a pipe or a device will do too.
+func ReadInput(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, kernel.Errorf(kernel.Invalid, "%s: larger than %d bytes", path, limit)
+	}
+	return data, nil
+}

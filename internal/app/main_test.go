@@ -14,6 +14,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("TEST_HOLD_LOCK"); dir != "" {
 		holdLock(dir)
 	}
+	if os.Getenv("TEST_SERVE") != "" {
+		os.Exit(serveChild())
+	}
 	os.Exit(m.Run())
 }
 

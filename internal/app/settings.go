@@ -1,6 +1,7 @@
 package app
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,8 @@ var settings = []Setting{
 		path: true, set: text(func(c *Config) *string { return &c.TLSKey })},
 	{Key: "dev", Usage: "answer calls without a token, on loopback only; never where others can log in",
 		set: toggle(func(c *Config) *bool { return &c.Dev })},
+	{Key: "min-free-mib", Value: "N", Default: "64", Usage: "MiB kept free on the disk of the data folder: with less, decisions are refused until there is more",
+		set: positive(func(c *Config) *int64 { return &c.MinFreeMiB })},
 	{Key: "log-format", Value: "auto|text|json", Default: "auto", Usage: "how the service writes its own log; auto is text on a terminal, else JSON",
 		set: text(func(c *Config) *string { return &c.LogFormat })},
 	{Key: "server", Value: "URL", Usage: "the kernel to talk to (default: the one running on the data folder)",
@@ -97,6 +100,17 @@ func list(field func(*Config) *[]string) func(*Config, string) error {
 			}
 			*field(c) = append(*field(c), item)
 		}
+		return nil
+	}
+}
+
+func positive(field func(*Config) *int64) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		n, err := strconv.ParseInt(s, 10, 32)
+		if err != nil || n < 1 {
+			return kernel.Errorf(kernel.Invalid, "%q is not a number from 1 to %d", s, math.MaxInt32)
+		}
+		*field(c) = n
 		return nil
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
 )
 
 // Versions says what this program is made of.
@@ -25,6 +27,7 @@ func VersionsOf(version string) Versions {
 		}
 		v.Commit = commitOf(info)
 	}
+	v.SQLite, _ = sqlite.LibraryVersion() // an unfit one is refused when a log is opened, and by doctor
 	v.Version = cmp.Or(v.Version, "devel")
 	v.Commit = cmp.Or(v.Commit, "unknown")
 	return v

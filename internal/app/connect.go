@@ -1,0 +1,63 @@
+package app
+
+import (
+	"strings"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/client"
+)
+
+const maxTokenFile = 4096 // bytes
+
+// Connect returns a client of the configured kernel: the one at cfg.Server,
+// else the one that runs on the data folder. The data folder's admin token is
+// shown to the kernel of that folder and to no other.
+func Connect(cfg Config) (*client.Client, error) {
+	folder := Folder{Path: cfg.Data}
+	holder, running, err := Running(folder)
+	if err != nil && cfg.Server == "" {
+		return nil, err
+	}
+	server := cfg.Server
+	if server == "" {
+		if !running || holder.URL == "" {
+			return nil, errNotRunning(folder)
+		}
+		server = holder.URL
+	}
+	secret, err := cfg.secret()
+	if err != nil {
+		return nil, err
+	}
+	if secret == "" && running && server == holder.URL {
+		if secret, err = readToken(folder.AdminToken()); err != nil {
+			return nil, err
+		}
+	}
+	return client.New(server, secret)
+}
+
+// secret is the token that was given, or "".
+func (c Config) secret() (string, error) {
+	switch {
+	case c.Token != "" && c.TokenFile != "":
+		return "", kernel.Errorf(kernel.Invalid, "both token and token-file are set").WithHint("leave one out")
+	case c.Token != "":
+		return c.Token, nil
+	case c.TokenFile != "":
+		return readToken(c.TokenFile)
+	}
+	return "", nil
+}
+
+func readToken(path string) (string, error) {
+	data, err := ReadInput(path, maxTokenFile)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(data))
+	if secret == "" {
+		return "", kernel.Errorf(kernel.Invalid, "%s: the file holds no token", path)
+	}
+	return secret, nil
+}

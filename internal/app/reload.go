@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/pdl"
+)
+
+// lookEvery is how often the policies are looked at. A change is taken up at
+// the second look that finds it the same, so that files half written or half
+// copied do not become a policy: at most a second after the last write.
+const lookEvery = 500 * time.Millisecond
+
+// A reloader keeps the active policy what the folder says, all or nothing: a
+// bundle that is invalid changes nothing.
+type reloader struct {
+	path     string
+	log      *slog.Logger
+	activate func(context.Context, Compiled) error
+	changed  func(ok bool) // told of each bundle that was taken up or refused
+
+	dealt, seen [sha256.Size]byte // fingerprints: what was dealt with last, what the last look found
+	problem     atomic.Pointer[string]
+}
+
+// probe says that the folder does not say what the active policy does. Why is
+// in the log: whoever may ask for readiness need not be shown policies.
+func (r *reloader) probe(context.Context) error {
+	if r.problem.Load() == nil {
+		return nil
+	}
+	return kernel.Errorf(kernel.Invalid, "the policies on disk were not taken up, those before them go on deciding; the kernel's log says why")
+}
+
+// look deals with a changed folder once it has stopped changing.
+func (r *reloader) look(ctx context.Context) {
+	files, err := ReadBundle(r.path)
+	found := fingerprint(files)
+	if err != nil {
+		found = fingerprint([]pdl.File{{Name: "error", Data: []byte(err.Error())}})
+	}
+	settled := found == r.seen
+	r.seen = found
+	if found == r.dealt || !settled {
+		return
+	}
+	if err == nil {
+		err = r.take(ctx, files)
+	}
+	r.dealt = found
+	if err != nil {
+		r.refuse(err)
+	}
+	if errors.As(err, new(notActivated)) {
+		r.dealt = [sha256.Size]byte{} // not the bundle's fault: the next look tries again
+	}
+}
+
+func (r *reloader) take(ctx context.Context, files []pdl.File) error {
+	c, err := Compile(BundleSource{Name: r.path, Files: files})
+	if err != nil {
+		return err
+	}
+	if err := r.activate(ctx, c); err != nil {
+		return notActivated{err}
+	}
+	r.problem.Store(nil)
+	r.changed(true)
+	r.log.Info("policies reloaded", "policy_version", c.Program.Version(), "rules", len(c.Bundle.Rules))
+	return nil
+}
+
+// A notActivated error says that a valid bundle could not be made the active one.
+type notActivated struct{ error }
+
+// refuse says once what is wrong, and that the old bundle goes on deciding.
+func (r *reloader) refuse(err error) {
+	text := err.Error()
+	var invalid DiagnosticsError
+	if errors.As(err, &invalid) && len(invalid.Diagnostics) > 0 {
+		text += "; first: " + firstLine(invalid.Diagnostics[0].String())
+	}
+	if old := r.problem.Swap(&text); old != nil && *old == text {
+		return
+	}
+	r.changed(false)
+	r.log.Error("the changed policies were not taken up; the policies before them go on deciding", "error", err)
+	for _, d := range invalid.Diagnostics {
+		r.log.Error("policy diagnostic", "diagnostic", d.String())
+	}
+}

@@ -1,0 +1,246 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/api"
+	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
+)
+
+// How the time until a stop is spent: calls under way have the first part,
+// the last checkpoint and closing have the rest.
+const (
+	stopWithin = 10 * time.Second
+	drainTime  = 7 * time.Second
+)
+
+// Serve runs the service until ctx ends, then stops it within 10 seconds:
+// calls under way are answered, a checkpoint is signed, the lock is released.
+// When it can be called it says so in one line on stderr:
+// "listening on http://127.0.0.1:7373".
+func Serve(ctx context.Context, cfg Config, stderr io.Writer, terminal bool) error {
+	if err := cfg.CheckServe(); err != nil {
+		return err
+	}
+	signal.Ignore(unix.SIGXFSZ) // a limit on file sizes is a failing disk, not a crash
+	s := &service{cfg: cfg, log: NewLogger(stderr, cfg.LogFormat, terminal)}
+	if err := s.start(ctx); err != nil {
+		return errors.Join(err, s.close())
+	}
+	fmt.Fprintf(stderr, "listening on %s\n", s.url)
+	return s.run(ctx)
+}
+
+// A service is a running kernel.
+type service struct {
+	cfg Config
+	log *slog.Logger
+	url string // where it answers
+
+	folder   Folder
+	listener net.Listener
+	disk     *disk
+	gate     *gate.Gate
+	policies *reloader
+	sealer   *sealer
+	server   *http.Server
+
+	closers []func(context.Context) error // of what start opened, run in reverse
+}
+
+// start opens everything, or says why it is not safe to.
+func (s *service) start(ctx context.Context) error {
+	policies, err := CompilePath(s.cfg.Policies)
+	if err != nil {
+		return err
+	}
+	s.warn(policies)
+	certificate, err := s.certificate()
+	if err != nil {
+		return err
+	}
+	lock, err := s.takeFolder()
+	if err != nil {
+		return err
+	}
+	if s.listener, err = listen(ctx, s.cfg.Listen, certificate); err != nil {
+		return err
+	}
+	s.onClose(func(context.Context) error { return ignoreClosed(s.listener.Close()) })
+	metrics := api.NewMetrics(VersionsOf("").Version)
+	if err := s.openLog(ctx, metrics); err != nil {
+		return err
+	}
+	if err := s.activate(ctx, policies); err != nil {
+		return fmt.Errorf("activate the policies: %w", err)
+	}
+	if err := errors.Join(s.watch(policies, metrics), s.open(metrics)); err != nil {
+		return err
+	}
+	s.url = address(s.listener.Addr(), s.cfg)
+	return lock.Announce(Holder{PID: os.Getpid(), URL: s.url})
+}
+
+// takeFolder makes the data folder this process's own.
+func (s *service) takeFolder() (*Lock, error) {
+	folder, mended, err := CreateFolder(s.cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range mended {
+		s.log.Warn(m)
+	}
+	s.folder = folder
+	lock, err := TakeLock(folder)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func(context.Context) error { return lock.Release() })
+	return lock, folder.sweep()
+}
+
+// openLog opens the log, checks it, and puts the gate before it.
+func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
+	signer, err := s.folder.signer()
+	if err != nil {
+		return err
+	}
+	secret, err := s.folder.adminToken()
+	if err != nil {
+		return err
+	}
+	db, err := sqlite.Open(s.folder.Database(), sqlite.Config{FreeBytesFloor: s.cfg.MinFreeMiB << 20})
+	if err != nil {
+		return err
+	}
+	s.onClose(func(context.Context) error { return db.Close() })
+	s.disk = &disk{DB: db, failed: make(chan error, 1)}
+	if err := s.checkLog(ctx, db, signer); err != nil {
+		return err
+	}
+	s.gate, err = gate.New(ctx, gate.Config{
+		Store: s.disk, Signer: signer, Clock: Clock, Rand: random, Node: node(), Log: s.log, OnCommit: metrics.Commit,
+	})
+	if err != nil {
+		return s.explain(ctx, db, signer, err)
+	}
+	s.onClose(s.gate.Close)
+	s.sealer = &sealer{gate: s.gate, file: s.folder.CheckpointFile(), caller: self(), log: s.log}
+	if err := s.gate.KnowToken(ctx, secret, "local administrator", kernel.RoleAdmin); err != nil {
+		return s.adminTokenError(err)
+	}
+	return nil
+}
+
+// open makes the door.
+func (s *service) open(metrics *api.Metrics) error {
+	handler, err := api.New(api.Config{
+		Kernel: s.gate, Hosts: append(api.LoopbackHosts(), s.cfg.Hosts...), Now: Clock, Dev: s.cfg.Dev,
+		Log: s.log, Metrics: metrics, Notes: []api.Check{{Part: "policy", Probe: s.policies.probe}},
+	})
+	if err != nil {
+		return err
+	}
+	s.server = api.NewServer(handler, api.Limits{}, s.log)
+	if s.cfg.Dev {
+		s.log.Warn("--dev: everybody on this machine may ask, administer and read without a token")
+	}
+	return nil
+}
+
+// run answers until ctx ends, and closes.
+func (s *service) run(ctx context.Context) error {
+	s.log.Info("started", "url", s.url, "data", s.folder.Path, "policies", s.cfg.Policies,
+		"policy_version", s.gate.PolicyVersion(), "entries", s.gate.Size())
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var loops sync.WaitGroup
+	loops.Go(func() { every(background, lookEvery, s.policies.look) })
+	loops.Go(func() { every(background, sealEvery, s.sealer.seal) })
+
+	serving, quit := context.WithCancel(ctx)
+	defer quit()
+	var failed error
+	loops.Go(func() {
+		if failed = s.disk.wait(background); failed != nil {
+			quit()
+		}
+	})
+	err := api.Serve(serving, s.server, s.listener, drainTime)
+	if serving.Err() != nil {
+		s.log.Info("stopping")
+		if err != nil { // told to stop: calls cut off are no failure of the stop
+			s.log.Warn("not every call could be answered", "error", err)
+			err = nil
+		}
+	}
+	stop()
+	loops.Wait()
+	if failed != nil {
+		s.sealer = nil // nothing can be written any more
+		return errors.Join(fmt.Errorf("the disk failed, and only a new process can tell what is on it: %w", failed), s.close())
+	}
+	return errors.Join(err, s.close())
+}
+
+// close signs the last checkpoint and closes what was opened, in reverse.
+func (s *service) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin-drainTime)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.closeAll(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.New("closing took too long; what was acknowledged is on disk")
+	}
+}
+
+func (s *service) closeAll(ctx context.Context) error {
+	if s.sealer != nil {
+		s.sealer.seal(ctx)
+	}
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i](ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *service) onClose(f func(context.Context) error) { s.closers = append(s.closers, f) }
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// every calls f at once and then every period, one call at a time, until ctx ends.
+func every(ctx context.Context, period time.Duration, f func(context.Context)) {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		f(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
+)
+
+// checkLog compares the log with the checkpoint that was last published. The
+// gate compares it with the last one in the store; a database put back from a
+// backup knows nothing of what was published after.
+func (s *service) checkLog(ctx context.Context, db *sqlite.DB, signer *ledger.Signer) error {
+	published, err := s.folder.published()
+	if err != nil || published == "" {
+		return err
+	}
+	if stored, err := lastStored(ctx, db); err != nil || stored == published {
+		return err
+	}
+	_, err = ledger.NewSealer(ctx, db, signer, 0, published)
+	return s.explain(ctx, db, signer, err)
+}
+
+// published returns the note in log.checkpoint, or "" when there is none.
+func (f Folder) published() (string, error) {
+	there, err := exists(f.CheckpointFile())
+	if err != nil || !there {
+		return "", err
+	}
+	note, err := readBounded(f.CheckpointFile(), maxKeyFile)
+	return string(note), err
+}
+
+func lastStored(ctx context.Context, db *sqlite.DB) (note string, err error) {
+	for r, err := range db.Records(ctx, ledger.RecordCheckpoint, "") {
+		if err != nil {
+			return "", fmt.Errorf("read the stored checkpoints: %w", err)
+		}
+		note = string(r.Value)
+	}
+	return note, nil
+}
+
+// explain says of a log that was changed which entry differs. Other errors,
+// and none, it returns as they are.
+func (s *service) explain(ctx context.Context, db *sqlite.DB, signer *ledger.Signer, err error) error {
+	if !errors.Is(err, ledger.ErrDiffers) {
+		return err
+	}
+	report, verifyErr := ledger.Verify(ctx, db, s.folder.trust(signer.VerifierKey()))
+	if verifyErr != nil || report.OK() {
+		return fmt.Errorf("the log is not served: %w", err)
+	}
+	return fmt.Errorf("the log is not served, it was changed: %s; \"kernel log verify --data %s\" says all that was found",
+		report.List[0], s.folder.Path)
+}
+
+// trust is what the data folder itself vouches for: the published checkpoint.
+func (f Folder) trust(verifier string) ledger.Trust {
+	t := ledger.Trust{VerifierKey: verifier}
+	if note, err := os.ReadFile(f.CheckpointFile()); err == nil {
+		t.Checkpoints = []string{string(note)}
+	}
+	return t
+}
