@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/containers"
 	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/common/operators"
@@ -19,10 +21,13 @@ import (
 
 // Bounds of a condition.
 const (
-	maxCondition = 4096  // characters
-	maxParsing   = 100   // levels of nesting as written
-	maxNodes     = 5_000 // nodes of the tree once variables are put in
-	maxPattern   = 1_000 // characters of a regular expression
+	maxCondition = 4096      // characters
+	maxParsing   = 100       // levels of nesting as written
+	maxNodes     = 5_000     // nodes of the tree once variables are put in
+	maxAllNodes  = 1_000_000 // nodes of all conditions of a bundle
+	maxPattern   = 1_000     // characters of a regular expression
+
+	maxPatternSize = 20_000 // states of a regular expression
 )
 
 // celFunctions are the functions and operators of CEL-T that the type checker
@@ -41,15 +46,19 @@ type celEnvironment struct {
 	base    *checker.Env
 	typings map[string]*typing
 	data    map[string]map[string]*types.Type // by document, by name
+
+	everUsed map[string]map[string][]string // see enumsOf
 }
 
 func newCELEnvironment(c *compiler) *celEnvironment {
-	e := &celEnvironment{typings: map[string]*typing{}, data: map[string]map[string]*types.Type{}}
+	e := &celEnvironment{typings: map[string]*typing{}, data: map[string]map[string]*types.Type{}, everUsed: enumsOf(c.schema)}
+	for _, d := range c.documents {
+		if d.kind == "data" {
+			e.data[d.name] = map[string]*types.Type{}
+		}
+	}
 	for _, path := range kernel.SortedKeys(c.data) {
 		document, name, _ := strings.Cut(path, ".")
-		if e.data[document] == nil {
-			e.data[document] = map[string]*types.Type{}
-		}
 		e.data[document][name] = celType(c.data[path])
 	}
 	e.parser = must(parser.NewParser(
@@ -66,6 +75,19 @@ func newCELEnvironment(c *compiler) *celEnvironment {
 		}
 	}
 	return e
+}
+
+// parse asks the parser of CEL, which is not ours: should it panic, the
+// condition is refused like any other that cannot be read.
+func (e *celEnvironment) parse(text string) (tree *ast.AST, errs *common.Errors) {
+	source := common.NewTextSource(text)
+	defer func() {
+		if recover() != nil {
+			errs = common.NewErrors(source)
+			errs.ReportErrorString(common.NoLocation, "the parser gave up")
+		}
+	}()
+	return e.parser.Parse(source)
 }
 
 // must unwraps what can only fail when the constants above are wrong.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,11 +34,14 @@ type compiler struct {
 	schema    *Schema
 	actions   map[string]*Action
 	types     map[string]*ResourceType
+	typeNames []string // sorted
 	meets     map[string]Meet
 	data      map[string]Type // by path without the leading `data.`
 	bundle    *Bundle
 	ruleNames []string
 	cel       *celEnvironment
+	nodes     int // of all conditions, variables put in
+	cells     int // of all tables
 }
 
 func (c *compiler) compile(files []File) *Bundle {
@@ -54,7 +58,7 @@ func (c *compiler) compile(files []File) *Bundle {
 	if c.failed {
 		return nil
 	}
-	c.bundle = &Bundle{Schema: c.schema}
+	c.bundle, c.data = &Bundle{Schema: c.schema}, map[string]Type{}
 	c.each("data", c.compileData)
 	c.cel = newCELEnvironment(c)
 	c.each("policy", c.compilePolicy)
@@ -123,18 +127,26 @@ func (c *compiler) warnf(at span, hint, format string, args ...any) {
 
 // report keeps a finding once, and no more of them than anybody reads.
 func (c *compiler) report(severity Severity, at span, hint, message string) {
-	d := Diagnostic{
-		Pos: at.pos(), EndLine: at.line, EndCol: at.col + max(1, at.width),
-		Severity: severity, Message: message, Suggestion: hint, Source: at.src.line(at.line),
+	c.failed = c.failed || severity == Error
+	if len(c.found) >= maxFindings {
+		return
 	}
-	d.EndCol = max(d.Col+1, min(d.EndCol, utf8.RuneCountInString(d.Source)+1))
-	c.keep(d)
+	rest := at.src.from(at.line, at.col)
+	if at.text != "" && strings.HasPrefix(rest, at.text) {
+		at.width = utf8.RuneCountInString(at.text)
+	}
+	c.keep(Diagnostic{
+		Pos: at.pos(), EndLine: at.line, EndCol: at.col + max(1, min(at.width, utf8.RuneCountInString(rest))),
+		Severity: severity, Message: message, Suggestion: hint, Source: at.src.line(at.line),
+	})
 }
 
 func (c *compiler) keep(d Diagnostic) {
 	c.failed = c.failed || d.Severity == Error
-	if !c.seen[d] && len(c.found) < maxFindings {
-		c.seen[d] = true
+	key := d
+	key.Source = "" // the position says it, and lines can be long
+	if !c.seen[key] && len(c.found) < maxFindings {
+		c.seen[key] = true
 		c.found = append(c.found, d)
 	}
 }

@@ -168,6 +168,10 @@ func (c *compiler) tableCells(t *table) ([][]string, bool) {
 					return nil, false
 				}
 			}
+			if c.cells += size; c.cells > maxAllCells {
+				c.errorf(t.at, "split the bundle", "the tables of the bundle have more than %d combinations of values", maxAllCells)
+				return nil, false
+			}
 			cells = appendCells(cells, domain, seen)
 		}
 	}

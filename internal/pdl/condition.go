@@ -4,13 +4,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 )
 
 // A passage is a condition or a variable as written, and where.
 type passage struct {
 	source string // trimmed
+	runes  []rune // of source
 	at     *node
 	lead   []rune // of the value, what was trimmed off its head
 	parsed *ast.AST
@@ -55,7 +55,7 @@ func (c *compiler) passage(n *node, what string) *passage {
 		source := strings.TrimSpace(n.text)
 		n.typed = source
 		lead, _, _ := strings.Cut(n.text, source)
-		return &passage{source: source, at: n, lead: []rune(lead)}
+		return &passage{source: source, runes: []rune(source), at: n, lead: []rune(lead)}
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (p *passage) span(offset, width int) span {
 
 // parse makes the syntax tree of a passage, once.
 func (c *compiler) parse(p *passage) bool {
-	tree, errs := c.cel.parser.Parse(common.NewTextSource(p.source))
+	tree, errs := c.cel.parse(p.source)
 	if found := errs.GetErrors(); len(found) > 0 {
 		c.syntaxError(p, found[0])
 		return false

@@ -53,7 +53,7 @@ func (c *compiler) obligations(n *node) []Obligation {
 	for _, p := range c.pairs(n, "constraints") {
 		meet, known := c.meets[p.key.text]
 		if !known {
-			c.errorf(p.key.span(), near(p.key.text, kernel.SortedKeys(c.meets), "the schema declares "), "unknown constraint %q", clip(p.key.text))
+			c.errorf(p.key.span(), c.near(p.key.text, kernel.SortedKeys(c.meets), "the schema declares "), "unknown constraint %q", clip(p.key.text))
 			continue
 		}
 		if v := c.obligation(p.value, p.key.text, meet); v != nil {
@@ -89,8 +89,9 @@ func (c *compiler) obligation(n *node, name string, meet Meet) any {
 func (c *compiler) set(n *node, name string) any {
 	items := c.items(n, name)
 	n.unordered = true
-	if n.kind == sequence && len(items) == 0 {
-		c.errorf(n.span(), "leave it out", "the set %s is empty", name)
+	if n.kind == sequence && (len(items) == 0 || len(items) > DefaultItems) {
+		c.errorf(n.span(), "leave it out where it says nothing", "the set %s has 1 to %d elements", name, DefaultItems)
+		return nil
 	}
 	var set []string
 	for _, item := range items {

@@ -9,9 +9,6 @@ import (
 
 // compileData reads typed constants: every name has a type and a value.
 func (c *compiler) compileData(d *document) {
-	if c.data == nil {
-		c.data = map[string]Type{}
-	}
 	f := c.fields(d.root, "a data document", []string{"pdl", "kind", "name", "types", "values"}, nil)
 	types, values := f.need("types"), f.need("values")
 	if types == nil || values == nil {
@@ -39,7 +36,7 @@ func (c *compiler) dataValues(d *document, types, values *node, declared map[str
 		t, ok := declared[p.key.text]
 		if !ok {
 			if types.member(p.key.text) == nil {
-				c.errorf(p.key.span(), near(p.key.text, kernel.SortedKeys(declared), "types has "), "the constant %q has no type", clip(p.key.text))
+				c.errorf(p.key.span(), c.near(p.key.text, kernel.SortedKeys(declared), "types has "), "the constant %q has no type", clip(p.key.text))
 			}
 			continue
 		}

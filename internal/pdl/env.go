@@ -133,29 +133,35 @@ func join(a, b Type) (Type, bool) {
 // everUsed notes for enums the values that any pair of the schema gives them:
 // a variable that several rules share may name a value only some of them see.
 func (c *compiler) everUsed(t *typing) {
-	params, resource := map[string][]string{}, map[string][]string{}
-	for _, a := range c.schema.Actions {
-		collectValues(params, a.Params)
-	}
-	for _, r := range c.schema.Resources {
-		collectValues(resource, r.Attributes)
-	}
-	for _, name := range kernel.SortedKeys(t.members["params"]) {
-		m := t.members["params"][name]
-		m.everUsed = params[name]
-		t.members["params"][name] = m
-	}
-	for _, name := range kernel.SortedKeys(t.members["resource"]) {
-		if m := t.members["resource"][name]; m.everUsed == nil {
-			m.everUsed = resource[name]
-			t.members["resource"][name] = m
+	for _, root := range []string{"params", "resource"} {
+		for _, name := range kernel.SortedKeys(t.members[root]) {
+			if m := t.members[root][name]; m.everUsed == nil {
+				m.everUsed = c.cel.everUsed[root][name]
+				t.members[root][name] = m
+			}
 		}
 	}
 }
 
+// enumsOf collects those values of a schema by root and name.
+func enumsOf(s *Schema) map[string]map[string][]string {
+	params, resource := map[string][]string{}, map[string][]string{}
+	for _, a := range s.Actions {
+		collectValues(params, a.Params)
+	}
+	for _, r := range s.Resources {
+		collectValues(resource, r.Attributes)
+	}
+	return map[string]map[string][]string{"params": params, "resource": resource}
+}
+
 func collectValues(into map[string][]string, attributes []Attribute) {
 	for _, a := range attributes {
-		into[a.Name] = append(into[a.Name], enumValues(a.Type)...)
+		for _, v := range enumValues(a.Type) {
+			if !slices.Contains(into[a.Name], v) {
+				into[a.Name] = append(into[a.Name], v)
+			}
+		}
 	}
 }
 
@@ -168,14 +174,14 @@ func enumValues(t Type) []string {
 }
 
 // attribute looks up root.name, reporting why it cannot be read.
-func (c *compiler) attribute(at span, root, name string, t *typing) (member, bool) {
+func (c *compiler) attribute(at placed, root, name string, t *typing) (member, bool) {
 	m, known := t.members[root][name]
 	switch {
 	case !known:
-		c.errorf(at, c.nearAttribute(root, name, t), "unknown attribute %s.%s", root, clip(name))
+		c.errorf(at.span(), c.nearAttribute(root, name, t), "unknown attribute %s.%s", root, clip(name))
 		return member{}, false
 	case m.problem != "":
-		c.errorf(at, "split the rule, or match fewer of them", "%s.%s cannot be read: it %s", root, name, m.problem)
+		c.errorf(at.span(), "split the rule, or match fewer of them", "%s.%s cannot be read: it %s", root, name, m.problem)
 		return member{}, false
 	}
 	return m, true
@@ -183,7 +189,7 @@ func (c *compiler) attribute(at span, root, name string, t *typing) (member, boo
 
 func (c *compiler) nearAttribute(root, name string, t *typing) string {
 	names := readable(t.members[root])
-	if guess := near(name, names, ""); guess != "" {
+	if guess := c.near(name, names, ""); guess != "" {
 		return strings.Replace(guess, `"`, `"`+root+".", 1)
 	}
 	for _, other := range attributeRoots {
@@ -191,7 +197,7 @@ func (c *compiler) nearAttribute(root, name string, t *typing) string {
 			return fmt.Sprintf("did you mean %q?", other+"."+name)
 		}
 	}
-	return near(name, names, root+" has ")
+	return c.near(name, names, root+" has ")
 }
 
 func readable(members map[string]member) []string {

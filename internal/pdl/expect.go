@@ -84,8 +84,8 @@ func (c *compiler) expectedRules(n *node, what string) []string {
 		name, ok := c.text(item, what, 1<<13)
 		switch {
 		case !ok:
-		case !slices.Contains(c.ruleNames, name):
-			c.errorf(item.span(), near(name, c.ruleNames, ""), "no rule is called %q", clip(name))
+		case !c.isRule(name):
+			c.errorf(item.span(), c.near(name, c.ruleNames, ""), "no rule is called %q", clip(name))
 		case slices.Contains(names, name):
 			c.errorf(item.span(), "", "the rule %q is listed twice", name)
 		default:
@@ -93,4 +93,9 @@ func (c *compiler) expectedRules(n *node, what string) []string {
 		}
 	}
 	return names
+}
+
+func (c *compiler) isRule(name string) bool {
+	_, ok := slices.BinarySearch(c.ruleNames, name)
+	return ok
 }

@@ -1,7 +1,7 @@
 package pdl
 
 import (
-	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -120,7 +120,7 @@ func (w *weaver) unknownFunction(e ast.Expr, name string) {
 	for _, s := range signatures {
 		names = append(names, s.name)
 	}
-	w.fail(at, near(name, names, "functions are "), "unknown function %s()", clip(name))
+	w.fail(at, w.c.near(name, names, "functions are "), "unknown function %s()", clip(name))
 }
 
 // literalArgument checks what has to be known before a condition runs: the
@@ -156,11 +156,28 @@ func patternProblem(pattern string) (problem, hint string) {
 	if utf8.RuneCountInString(pattern) > maxPattern {
 		return "the pattern is too long", "a pattern has at most 1000 characters"
 	}
-	if _, err := regexp.Compile(pattern); err != nil {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
 		reason := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 		return "the pattern is not RE2: " + clip(reason), ""
 	}
+	if patternSize(tree) > maxPatternSize {
+		return "the pattern repeats too much", "use smaller counts"
+	}
 	return "", ""
+}
+
+// patternSize is about the number of states a pattern compiles to: a few
+// characters of counted repetition can ask for millions.
+func patternSize(r *syntax.Regexp) int {
+	size := 1 + len(r.Rune)
+	for _, sub := range r.Sub {
+		size = min(size+patternSize(sub), maxPatternSize+1)
+	}
+	if r.Op == syntax.OpRepeat {
+		size = min(size*max(r.Min, r.Max, 1), maxPatternSize+1)
+	}
+	return size
 }
 
 // maxDuration keeps an instant plus a duration within 64 bits of nanoseconds

@@ -2,7 +2,6 @@ package pdl
 
 import (
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -64,9 +63,15 @@ func (w *weaver) id(e ast.Expr) int64 {
 		at = *w.hole
 	}
 	w.info.SetOffsetRange(id, ast.OffsetRange{Start: int32(at.start), Stop: int32(at.end)})
-	if len(w.spots) > maxNodes && !w.tooBig {
+	w.c.nodes++
+	switch {
+	case w.tooBig:
+	case len(w.spots) > maxNodes:
 		w.tooBig, w.good = true, false
 		w.c.errorf(w.root.span(0, 0), "split it", "the condition is too large once its variables are put in")
+	case w.c.nodes > maxAllNodes:
+		w.tooBig, w.good = true, false
+		w.c.errorf(w.root.span(0, 0), "split the bundle", "the conditions of the bundle are too large once their variables are put in")
 	}
 	return id
 }
@@ -82,7 +87,7 @@ func (w *weaver) spotOf(e ast.Expr) spot {
 		r, _ := w.from.parsed.SourceInfo().GetOffsetRange(root.ID())
 		start := int(r.Start)
 		end := start + utf8.RuneCountInString(path)
-		if !strings.HasPrefix(string([]rune(w.from.source)[min(start, utf8.RuneCountInString(w.from.source)):]), path) {
+		if end > len(w.from.runes) || string(w.from.runes[start:end]) != path {
 			end = start + 1
 		}
 		return spot{w.from, start, end}
@@ -98,7 +103,7 @@ func (w *weaver) spotOf(e ast.Expr) spot {
 // nameOfCall moves from the parenthesis of a call, where the parser sees it,
 // to the name before it. Operators stay.
 func (w *weaver) nameOfCall(at int) spot {
-	text := []rune(w.from.source)
+	text := w.from.runes
 	if at >= len(text) || text[at] != '(' {
 		return spot{w.from, at, at + 1}
 	}
@@ -205,7 +210,7 @@ func (w *weaver) variable(e ast.Expr, name string) ast.Expr {
 		for _, v := range w.vars.list {
 			names = append(names, v.name)
 		}
-		w.fail(at, near(name, names, "the document has "), "unknown variable %q", name)
+		w.fail(at, w.c.near(name, names, "the document has "), "unknown variable %q", name)
 		return e
 	}
 	if v.passage == nil {

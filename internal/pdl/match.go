@@ -48,9 +48,8 @@ func (c *compiler) matchedActions(n *node) []string {
 			c.errorf(item.span(), "list the actions", "this version has no action families")
 			return false
 		}
-		all := kernel.SortedKeys(c.actions)
 		if c.actions[name] == nil {
-			c.errorf(item.span(), near(name, all, "the schema declares "), "unknown action %q", clip(name))
+			c.errorf(item.span(), c.near(name, kernel.SortedKeys(c.actions), "the schema declares "), "unknown action %q", clip(name))
 		}
 		return c.actions[name] != nil
 	})
@@ -70,7 +69,7 @@ func (c *compiler) matchedTypes(n *node, actions []string) []string {
 	}
 	return c.distinct(n, "resource.type", func(item *node, name string) bool {
 		if c.types[name] == nil {
-			c.errorf(item.span(), near(name, kernel.SortedKeys(c.types), "the schema declares "), "unknown resource type %q", clip(name))
+			c.errorf(item.span(), c.near(name, kernel.SortedKeys(c.types), "the schema declares "), "unknown resource type %q", clip(name))
 			return false
 		}
 		if len(actions) > 0 && !slices.Contains(taken, name) {
@@ -83,8 +82,14 @@ func (c *compiler) matchedTypes(n *node, actions []string) []string {
 
 // distinct reads a value or a list of values that pass keep, each once, sorted.
 func (c *compiler) distinct(n *node, what string, keep func(*node, string) bool) []string {
+	const maxListed = 1_000
+	items := c.oneOrMore(n, what)
+	if len(items) > maxListed {
+		c.errorf(n.span(), "", "%s lists more than %d values", what, maxListed)
+		return nil
+	}
 	var list []string
-	for _, item := range c.oneOrMore(n, what) {
+	for _, item := range items {
 		s, ok := c.text(item, what, maxLength)
 		switch {
 		case !ok || !keep(item, s):
@@ -101,7 +106,7 @@ func (c *compiler) distinct(n *node, what string, keep func(*node, string) bool)
 // atom reads one member of match but `action`.
 func (c *compiler) atom(p pair, covered *typing, r *Rule) {
 	path := p.key.text
-	m, ok := c.matchable(p.key.span(), path, covered)
+	m, ok := c.matchable(p.key, path, covered)
 	if !ok {
 		return
 	}
@@ -116,10 +121,10 @@ func (c *compiler) atomValue(n *node, path string, t Type) bool {
 
 // matchable returns what a match or a table may ask for equality: a required
 // bool, string or enum that every covered pair has.
-func (c *compiler) matchable(at span, path string, covered *typing) (member, bool) {
+func (c *compiler) matchable(at placed, path string, covered *typing) (member, bool) {
 	root, name, ok := strings.Cut(path, ".")
 	if !ok || !slices.Contains(attributeRoots, root) {
-		c.errorf(at, "match has action and paths such as resource.environment", "%q is no attribute", clip(path))
+		c.errorf(at.span(), "match has action and paths such as resource.environment", "%q is no attribute", clip(path))
 		return member{}, false
 	}
 	m, ok := c.attribute(at, root, name, covered)
@@ -127,10 +132,10 @@ func (c *compiler) matchable(at span, path string, covered *typing) (member, boo
 	case !ok:
 		return member{}, false
 	case m.optional:
-		c.errorf(at, "test it in `when`, behind has("+path+")", "%s is optional and cannot be matched", path)
+		c.errorf(at.span(), "test it in `when`, behind has("+path+")", "%s is optional and cannot be matched", path)
 		return member{}, false
 	case m.typ.Kind != Bool && m.typ.Kind != String && m.typ.Kind != Enum:
-		c.errorf(at, "compare it in `when`", "%s is %s; match takes enums, strings and bools", path, m.typ.short())
+		c.errorf(at.span(), "compare it in `when`", "%s is %s; match takes enums, strings and bools", path, m.typ.short())
 		return member{}, false
 	}
 	return m, true

@@ -6,6 +6,8 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/parser"
+
+	"github.com/strixlabs/execution-kernel"
 )
 
 var laterRoots = []later{
@@ -28,11 +30,15 @@ func (w *weaver) ident(e ast.Expr) ast.Expr {
 		w.fail(at, "", "%s", laterRoots[i].sentence)
 		return e
 	}
+	if dotless, dotted := strings.CutPrefix(name, "."); dotted {
+		w.fail(at, "write "+clip(dotless), "a name does not start with a dot")
+		return e
+	}
 	if isRoot(name) {
 		w.fail(at, "name one of its attributes", "%s is not a value", name)
 		return e
 	}
-	w.fail(at, w.nearName(name), "unknown name %q", clip(strings.TrimPrefix(name, ".")))
+	w.fail(at, w.nearName(name), "unknown name %q", clip(name))
 	return e
 }
 
@@ -52,7 +58,7 @@ func (w *weaver) nearName(name string) string {
 		return "types are not values"
 	}
 	loops := slices.DeleteFunc(slices.Clone(w.loops), func(s string) bool { return s == "" })
-	if guess := near(name, append(loops, rootNames...), ""); guess != "" {
+	if guess := w.c.near(name, append(loops, rootNames...), ""); guess != "" {
 		return guess
 	}
 	return `text is written in quotes: "` + clip(name) + `"`
@@ -87,7 +93,7 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 	case len(path) > 2:
 		w.fail(at, "", "%s.%s has no members", root, path[1])
 	default:
-		if _, ok := w.c.attribute(at.span(), root, path[1], w.typing); !ok {
+		if _, ok := w.c.attribute(at, root, path[1], w.typing); !ok {
 			w.good = false
 		}
 		return w.factory.NewSelect(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), path[1])
@@ -114,7 +120,7 @@ func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
 		w.fail(at, "write has(resource.owner_team)", "has() takes the path of an attribute")
 		return e
 	}
-	if _, ok := w.c.attribute(at.span(), root, s.FieldName(), w.typing); !ok {
+	if _, ok := w.c.attribute(at, root, s.FieldName(), w.typing); !ok {
 		w.good = false
 	}
 	return w.factory.NewPresenceTest(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), s.FieldName())
@@ -123,17 +129,17 @@ func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
 // datum copies `data.document.name`.
 func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
 	at := w.spotOf(e)
-	documents := w.c.dataDocuments()
+	documents := kernel.SortedKeys(w.c.cel.data)
 	switch {
 	case len(path) < 2 || !slices.Contains(documents, path[1]):
-		w.fail(at, near(path[1], documents, "data documents are "), "unknown data document %q", clip(path[1]))
+		w.fail(at, w.c.near(path[1], documents, "data documents are "), "unknown data document %q", clip(path[1]))
 	case len(path) == 2:
 		w.fail(at, "name one of its constants", "data.%s is not a value", path[1])
 	case len(path) > 3:
 		w.fail(at, "", "data.%s.%s has no members", path[1], path[2])
 	default:
 		if _, ok := w.c.data[path[1]+"."+path[2]]; !ok {
-			w.fail(at, near(path[2], w.c.constants(path[1]), "the document has "), "unknown constant data.%s.%s", path[1], clip(path[2]))
+			w.fail(at, w.c.near(path[2], w.c.constants(path[1]), "the document has "), "unknown constant data.%s.%s", path[1], clip(path[2]))
 			return e
 		}
 		document := e.AsSelect().Operand()
@@ -141,14 +147,4 @@ func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
 		return w.factory.NewSelect(w.id(e), w.factory.NewSelect(w.id(document), root, path[1]), path[2])
 	}
 	return e
-}
-
-func (c *compiler) dataDocuments() []string {
-	var names []string
-	for _, d := range c.documents {
-		if d.kind == "data" {
-			names = append(names, d.name)
-		}
-	}
-	return names
 }

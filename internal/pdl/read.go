@@ -53,7 +53,7 @@ func (c *compiler) fields(n *node, what string, known []string, refused []later)
 			continue
 		}
 		f.guessed = append(f.guessed, suggest.Nearest(name, known))
-		c.errorf(p.key.span(), near(name, known, what+" has "), "unknown key %q in %s", clip(name), what)
+		c.errorf(p.key.span(), c.near(name, known, what+" has "), "unknown key %q in %s", clip(name), what)
 	}
 	return f
 }
@@ -61,16 +61,11 @@ func (c *compiler) fields(n *node, what string, known []string, refused []later)
 // need returns a member that must be there.
 func (f *fields) need(name string) *node {
 	n := f.got[name]
-	if n == nil && !f.misspelt(name) {
+	// A key that was said to mean this one is what to mend.
+	if n == nil && !slices.Contains(f.guessed, name) {
 		f.c.errorf(f.of.span(), "", "%s needs %s", f.what, name)
 	}
 	return n
-}
-
-// misspelt reports whether an unknown key was said to mean name: then that is
-// what to mend.
-func (f *fields) misspelt(name string) bool {
-	return slices.Contains(f.guessed, name)
 }
 
 func (c *compiler) pairs(n *node, what string) []pair {
@@ -110,11 +105,17 @@ func (c *compiler) text(n *node, what string, limit int) (string, bool) {
 		c.errorf(n.span(), "", "%s has no value", what)
 	case utf8.RuneCountInString(n.text) > limit:
 		c.errorf(n.span(), "", "%s is longer than %d characters", what, limit)
+	case strings.ContainsFunc(n.text, isControl):
+		c.errorf(n.span(), "", "%s contains a control character", what)
 	default:
 		return n.text, true
 	}
 	return "", false
 }
+
+// isControl reports what moves a cursor or ends a text; a sentence may have
+// several lines.
+func isControl(r rune) bool { return r < 0x20 && r != '\n' || r >= 0x7f && r < 0xa0 }
 
 // word reads one of a closed set of words.
 func (c *compiler) word(n *node, what string, words []string) (string, bool) {
@@ -125,7 +126,7 @@ func (c *compiler) word(n *node, what string, words []string) (string, bool) {
 	if slices.Contains(words, w) {
 		return w, true
 	}
-	c.errorf(n.span(), near(w, words, "it is one of "), "%q is not a value of %s", clip(w), what)
+	c.errorf(n.span(), c.near(w, words, "it is one of "), "%q is not a value of %s", clip(w), what)
 	return "", false
 }
 
@@ -164,11 +165,19 @@ func (c *compiler) name(n *node, what string, pattern *regexp.Regexp) (string, b
 	return s, ok
 }
 
+// near is the function, as long as anybody reads what is found.
+func (c *compiler) near(word string, words []string, intro string) string {
+	if len(c.found) >= maxFindings {
+		return ""
+	}
+	return near(word, words, intro)
+}
+
 // near suggests the word somebody meant, or else lists what there is.
 func near(word string, words []string, intro string) string {
-	const least = 3 // letters a guess needs
-	if utf8.RuneCountInString(word) >= least {
-		if guess := suggest.DidYouMean(word, words); guess != "" {
+	const least, most, candidates = 3, 64, 500
+	if n := utf8.RuneCountInString(word); n >= least && n <= most {
+		if guess := suggest.DidYouMean(word, words[:min(len(words), candidates)]); guess != "" {
 			return guess
 		}
 		if long := startingWith(word, words); long != "" {

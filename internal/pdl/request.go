@@ -99,7 +99,7 @@ func (c *compiler) typed(in tree, root string, declared []Attribute, but ...stri
 	}
 	for _, name := range in.members(root, but...) {
 		if path := root + "." + name; !slices.Contains(known, path) {
-			c.errorf(in[path].span(), near(path, known, "the schema declares "), "unknown attribute %s", clip(path))
+			c.errorf(in[path].span(), c.near(path, known, "the schema declares "), "unknown attribute %s", clip(path))
 		}
 	}
 	return orNil(values)

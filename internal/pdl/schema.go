@@ -9,6 +9,13 @@ import (
 	"github.com/strixlabs/execution-kernel"
 )
 
+// Bounds of a schema.
+const (
+	maxAttributes = 1_000  // of one owner
+	maxTypes      = 1_000  // resource types
+	maxActions    = 10_000 // actions
+)
+
 var memberNameLower = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 var schemaKeys = []string{"pdl", "kind", "name", "agents", "strict", "agent", "resources", "actions", "context", "constraints"}
@@ -70,7 +77,12 @@ func (c *compiler) agents(f *fields) {
 
 func (c *compiler) attributes(n *node, root string, reserved []string, registry bool) []Attribute {
 	var list []Attribute
-	for _, p := range c.pairs(n, "the attributes of "+root) {
+	pairs := c.pairs(n, "the attributes of "+root)
+	if len(pairs) > maxAttributes {
+		c.errorf(n.span(), "", "%s has more than %d attributes", root, maxAttributes)
+		return nil
+	}
+	for _, p := range pairs {
 		name, optional := strings.CutSuffix(p.key.text, "?")
 		switch {
 		case name == "*":
@@ -139,10 +151,11 @@ func (c *compiler) resourceTypes(n *node) {
 			Name: name, Attributes: c.attributes(p.value, "resource", []string{"id", "type"}, true),
 		})
 	}
-	if len(n.pairs) == 0 && n.kind == mapping {
-		c.errorf(n.span(), "", "a schema declares at least one resource type")
+	if n.kind == mapping && (len(n.pairs) == 0 || len(n.pairs) > maxTypes) {
+		c.errorf(n.span(), "", "a schema declares 1 to %d resource types", maxTypes)
 	}
 	slices.SortFunc(c.schema.Resources, func(a, b ResourceType) int { return cmp.Compare(a.Name, b.Name) })
+	c.typeNames = kernel.SortedKeys(c.types)
 	for i := range c.schema.Resources {
 		c.types[c.schema.Resources[i].Name] = &c.schema.Resources[i]
 	}
@@ -160,8 +173,8 @@ func (c *compiler) declareActions(n *node) {
 			c.schema.Actions = append(c.schema.Actions, c.action(name, p.value))
 		}
 	}
-	if len(n.pairs) == 0 && n.kind == mapping {
-		c.errorf(n.span(), "", "a schema declares at least one action")
+	if n.kind == mapping && (len(n.pairs) == 0 || len(n.pairs) > maxActions) {
+		c.errorf(n.span(), "", "a schema declares 1 to %d actions", maxActions)
 	}
 	slices.SortFunc(c.schema.Actions, func(a, b Action) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range c.schema.Actions {
@@ -188,7 +201,7 @@ func (c *compiler) action(name string, n *node) Action {
 }
 
 func (c *compiler) actionResources(n *node) []string {
-	all := kernel.SortedKeys(c.types)
+	all := c.typeNames
 	if n.kind == scalar && n.text == "any" {
 		return all
 	}
@@ -198,7 +211,7 @@ func (c *compiler) actionResources(n *node) []string {
 		switch {
 		case !ok:
 		case !slices.Contains(all, name):
-			c.errorf(item.span(), near(name, append(all, "any"), "types are "), "unknown resource type %q", clip(name))
+			c.errorf(item.span(), c.near(name, append(slices.Clone(all), "any"), "types are "), "unknown resource type %q", clip(name))
 		case slices.Contains(list, name):
 			c.errorf(item.span(), "", "the resource type %q is listed twice", name)
 		default:

@@ -18,14 +18,28 @@ const (
 type source struct {
 	name  string
 	lines []string // without their ends
+	marks [][]int  // of lines that are not ASCII: the byte offset of every stride-th character
 }
 
+const stride = 64
+
 func newSource(name, text string) *source {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimSuffix(l, "\r")
+	s := &source{name: name, lines: strings.Split(text, "\n")}
+	s.marks = make([][]int, len(s.lines))
+	for i, l := range s.lines {
+		s.lines[i] = strings.TrimSuffix(l, "\r")
+		if utf8.RuneCountInString(l) == len(l) {
+			continue
+		}
+		count := 0
+		for offset := range l {
+			if count%stride == 0 {
+				s.marks[i] = append(s.marks[i], offset)
+			}
+			count++
+		}
 	}
-	return &source{name: name, lines: lines}
+	return s
 }
 
 // line returns line n, counted from 1.
@@ -36,10 +50,20 @@ func (s *source) line(n int) string {
 	return s.lines[n-1]
 }
 
-// from returns line n from column col on, both counted from 1.
+// from returns line n from column col on, both counted from 1. It looks at no
+// more than a few characters: a file can be one long line.
 func (s *source) from(n, col int) string {
-	rest := s.line(n)
-	for ; col > 1 && rest != ""; col-- {
+	rest, skip := s.line(n), max(0, col-1)
+	if rest == "" {
+		return ""
+	}
+	marks := s.marks[n-1]
+	if marks == nil {
+		return rest[min(skip, len(rest)):]
+	}
+	mark := min(skip/stride, len(marks)-1)
+	rest, skip = rest[marks[mark]:], skip-mark*stride
+	for ; skip > 0 && rest != ""; skip-- {
 		_, size := utf8.DecodeRuneInString(rest)
 		rest = rest[size:]
 	}
@@ -50,8 +74,12 @@ func (s *source) from(n, col int) string {
 type span struct {
 	src       *source
 	line, col int
-	width     int // characters; 0 means one
+	width     int    // characters; 0 means one
+	text      string // when it stands there as written: it gives the width
 }
+
+// A placed thing knows where it stands.
+type placed interface{ span() span }
 
 func (s span) pos() Pos { return Pos{File: s.src.name, Line: s.line, Col: s.col} }
 

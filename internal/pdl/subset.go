@@ -194,7 +194,7 @@ func (v *verifier) enumLiterals(enum, other ast.Expr) {
 			values = d.shared
 		}
 		if s := string(x.AsLiteral().(types.String)); !slices.Contains(values, s) {
-			v.fail(x, near(s, values, "its values are "), "%q is not a value of %s", clip(s), d.path)
+			v.fail(x, v.weaver.c.near(s, values, "its values are "), "%q is not a value of %s", clip(s), d.path)
 		}
 	}
 }

@@ -12,6 +12,8 @@ const (
 	maxInputs = 8       // input columns
 	maxRows   = 10_000  // rows of one table
 	maxCells  = 100_000 // combinations of input values
+
+	maxAllCells = 1_000_000 // combinations of all tables of a bundle
 )
 
 var tableOutputs = []string{"effect", "risk", "approvals", "constraints", "reason", "advice"}
@@ -102,7 +104,7 @@ func (c *compiler) tableInput(t *table, item *node, path string) ([]string, bool
 		c.errorf(item.span(), "", "this version has no variables as inputs")
 		return nil, false
 	}
-	m, ok := c.matchable(item.span(), path, t.typing)
+	m, ok := c.matchable(item, path, t.typing)
 	if !ok {
 		return nil, false
 	}
@@ -170,7 +172,7 @@ func (c *compiler) rowInputs(t *table, r *row) bool {
 		}
 		if v != "*" {
 			if !slices.Contains(in.values, v) {
-				c.errorf(r.cells[i].span(), near(v, append(slices.Clone(in.values), "*"), "its values here are "), "%q is not a value of %s", clip(v), in.path)
+				c.errorf(r.cells[i].span(), c.near(v, append(slices.Clone(in.values), "*"), "its values here are "), "%q is not a value of %s", clip(v), in.path)
 				return false
 			}
 			r.mask |= 1 << i

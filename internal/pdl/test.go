@@ -2,6 +2,7 @@ package pdl
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,7 +49,7 @@ func (c *compiler) testCase(d *document, n *node, base tree, names map[string]in
 		c.errorf(name.span(), "", "the case %q is already on line %d", clip(text), names[text])
 	}
 	names[text] = name.line
-	input := base.clone()
+	input := maps.Clone(base)
 	if set := f.got["set"]; set != nil {
 		c.setPaths(input, set)
 	}
@@ -64,14 +65,6 @@ func (c *compiler) testCase(d *document, n *node, base tree, names map[string]in
 // `agent.role`.
 type tree map[string]*node
 
-func (t tree) clone() tree {
-	copied := tree{}
-	for _, path := range kernel.SortedKeys(t) {
-		copied[path] = t[path]
-	}
-	return copied
-}
-
 // baseTree flattens `{action: …, agent: {id: …}}`.
 func (c *compiler) baseTree(n *node) tree {
 	t := tree{}
@@ -86,7 +79,12 @@ func (c *compiler) baseTree(n *node) tree {
 		if f.got[root] == nil {
 			continue
 		}
-		for _, p := range c.pairs(f.got[root], root) {
+		pairs := c.pairs(f.got[root], root)
+		if len(pairs) > maxAttributes {
+			c.errorf(f.keys[root].span(), "", "%s has more than %d members", root, maxAttributes)
+			return t
+		}
+		for _, p := range pairs {
 			t[root+"."+p.key.text] = p.value
 		}
 	}
@@ -121,7 +119,7 @@ func (c *compiler) unset(t tree, n *node) {
 		switch {
 		case !ok || !c.requestPath(t, item.span(), path):
 		case t[path] == nil:
-			c.errorf(item.span(), near(path, kernel.SortedKeys(t), "the request has "), "%s is not set", clip(path))
+			c.errorf(item.span(), c.near(path, kernel.SortedKeys(t), "the request has "), "%s is not set", clip(path))
 		default:
 			delete(t, path)
 		}

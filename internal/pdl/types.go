@@ -147,10 +147,9 @@ func parseEnum(args string, closed bool) (t Type, problem, hint string) {
 		case slices.Contains(t.Values, v):
 			return t, fmt.Sprintf("the value %q is listed twice", clip(v)), ""
 		}
-		t.Values = append(t.Values, v)
-	}
-	if len(t.Values) > maxValues {
-		return t, fmt.Sprintf("an enum has at most %d values", maxValues), "declare a string"
+		if t.Values = append(t.Values, v); len(t.Values) > maxValues {
+			return t, fmt.Sprintf("an enum has at most %d values", maxValues), "declare a string"
+		}
 	}
 	t.Kind = Enum
 	return t, "", ""

@@ -23,8 +23,8 @@ type variable struct {
 
 // find returns a variable by name, or nil.
 func (vars *variables) find(name string) *variable {
-	i := slices.IndexFunc(vars.list, func(v *variable) bool { return v.name == name })
-	if i < 0 {
+	i, ok := slices.BinarySearchFunc(vars.list, name, func(v *variable, name string) int { return strings.Compare(v.name, name) })
+	if !ok {
 		return nil
 	}
 	return vars.list[i]

@@ -39,9 +39,12 @@ func canonical(n *node) any {
 	list := make([]any, len(n.items))
 	for i, item := range n.items {
 		list[i] = canonical(item)
+		if n.unordered {
+			list[i] = jsontext.Value(encode(list[i]))
+		}
 	}
 	if n.unordered {
-		slices.SortFunc(list, func(a, b any) int { return slices.Compare(encode(a), encode(b)) })
+		slices.SortFunc(list, func(a, b any) int { return slices.Compare(a.(jsontext.Value), b.(jsontext.Value)) })
 	}
 	return list
 }

@@ -48,9 +48,6 @@ type pair struct{ key, value *node }
 // absent reports a key with nothing behind it.
 func (n *node) absent() bool { return n.kind == scalar && n.style == plain && n.text == "" }
 
-// wildcard reports the `*` of tables.
-func (n *node) wildcard() bool { return n.kind == scalar && n.text == "*" }
-
 // member returns the value of a key, or nil.
 func (n *node) member(name string) *node {
 	for _, p := range n.pairs {
@@ -63,8 +60,8 @@ func (n *node) member(name string) *node {
 
 func (n *node) span() span {
 	s := span{src: n.src, line: n.line, col: n.col}
-	if n.kind == scalar && n.style == plain && strings.HasPrefix(n.src.from(n.line, n.col), n.text) {
-		s.width = utf8.RuneCountInString(n.text)
+	if n.kind == scalar && n.style == plain {
+		s.text = n.text
 	}
 	return s
 }
@@ -195,6 +192,8 @@ func styleOf(y *yaml.Node) scalarStyle {
 func (c *compiler) inSubset(n *node, y *yaml.Node, depth int) bool {
 	at := n.span()
 	switch {
+	case !utf8.ValidString(y.Value):
+		c.errorf(at, "", "the text is not UTF-8")
 	case depth > maxNesting:
 		c.errorf(at, "", "more than %d levels of nesting", maxNesting)
 	case y.Kind == yaml.AliasNode:

@@ -24,6 +24,7 @@ var yamlErrors = []struct{ theirs, ours, hint string }{
 	{"block sequence entries are not allowed", "a list item cannot stand here", "put it on a line of its own"},
 	{"did not find expected <document start>", "text after the end of a document", "separate documents with ---"},
 	{"unknown escape character", "an unknown escape in double quotes", `write \\ for a backslash, or use single quotes`},
+	{"did not find expected node content", "a value is missing here", ""},
 	{"depth", "too many levels of nesting", ""},
 }
 
