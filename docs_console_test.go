@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,9 +56,15 @@ func consoleSteps(t *testing.T, doc string) []step {
 	return steps
 }
 
+// uses reports whether a step begins with a program.
+func uses(steps []step, program string) bool {
+	return slices.ContainsFunc(steps, func(s step) bool { return strings.HasPrefix(s.command, program+" ") })
+}
+
 // A session is a shell whose variables, folder and last status outlive a
 // command. It begins in a folder with the policies and examples of this tree,
-// with a home of its own, and every kernel in it listens on its own port.
+// with a home of its own; every kernel in it listens on a port of its own, and
+// logs as on a terminal.
 type session struct {
 	t          *testing.T
 	work       string // where the user is
@@ -84,7 +91,8 @@ func newSession(t *testing.T, bin string) *session {
 	}
 	s.env = []string{
 		"HOME=" + home, "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "LC_ALL=C.UTF-8",
-		"TMPDIR=" + t.TempDir(), "KERNEL_LISTEN=" + s.address, "GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE"),
+		"TMPDIR=" + t.TempDir(), "KERNEL_LISTEN=" + s.address, "KERNEL_LOG_FORMAT=text",
+		"GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE"),
 		"GOFLAGS=" + os.Getenv("GOFLAGS"),
 	}
 	t.Cleanup(func() { s.kill() })
@@ -105,7 +113,7 @@ func (s *session) play(st step) {
 	}
 	got = strings.ReplaceAll(got, s.address, documentedAddress)
 	if !shows(st.want, got) {
-		s.t.Fatalf("%s:%d: $ %s\nthe document shows\n%s\nthe program printed\n%s",
+		s.t.Errorf("%s:%d: $ %s\nthe document shows\n%s\nthe program printed\n%s",
 			st.doc, st.line, st.command, strings.Join(st.want, "\n"), got)
 	}
 }
