@@ -49,7 +49,7 @@ Exit codes: 0 ALLOW, 3 DENY, 4 REQUIRE_APPROVAL, 2 invalid input.`,
 	}
 	settingFlags(cmd, "policies")
 	requestFlag(cmd, &request)
-	cmd.Flags().StringVar(&now, "now", "", "the instant to decide for, RFC 3339")
+	cmd.Flags().Var(newText("INSTANT", &now), "now", "the instant to decide for, RFC 3339")
 	cmd.Flags().BoolVar(&explain, "explain", false, "print every rule that could have a say, and what its condition saw")
 	return cmd
 }
@@ -90,7 +90,7 @@ func orCode(err error, e kernel.Effect) error {
 }
 
 func requestFlag(cmd *cobra.Command, request *string) {
-	cmd.Flags().StringVar(request, "request", "", "the request as JSON; - reads standard input")
+	cmd.Flags().Var(newText("FILE", request), "request", "the request as JSON; - reads standard input")
 }
 
 func (c *cli) request(name string) ([]byte, error) {

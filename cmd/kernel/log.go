@@ -1,17 +1,96 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
+
+	"github.com/strixlabs/execution-kernel/internal/app"
 )
 
 func (c *cli) logCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Read and check the log, with or without a running kernel",
-		Long: `Read and check the log of a data folder or of a copy of one. It works without a
-kernel and beside a running one; whoever may read the folder may read the log.`,
+		Long: `Read and check the log of a data folder, or of a copy of one. It works without a
+kernel and beside a running one; whoever may read the folder may read its log.`,
 		Example: "  kernel log list --decision DENY\n  kernel log verify --data copy-of-the-data-folder",
 	}
 	onlySubcommands(cmd)
+	cmd.AddCommand(
+		c.logListCommand(), c.logShowCommand(), c.logVerifyCommand(), c.logReplayCommand(), c.logCheckpointCommand(),
+	)
+	return cmd
+}
+
+// reading runs f with the log of the configured data folder.
+func (c *cli) reading(f func(context.Context, *app.Log, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, err := c.settings(cmd)
+		if err != nil {
+			return err
+		}
+		var progress func(done, of uint64)
+		if terminal(c.stderr) {
+			progress = func(done, of uint64) { fmt.Fprintf(c.stderr, "\r\x1b[K%d of %d entries", done, max(done, of)) }
+		}
+		log, err := app.OpenLog(cfg.Data, progress)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(cmd.Context(), log, args), log.Close())
+	}
+}
+
+// endProgress clears the line that progress was shown on.
+func (c *cli) endProgress() {
+	if terminal(c.stderr) {
+		fmt.Fprint(c.stderr, "\r\x1b[K")
+	}
+}
+
+func (c *cli) logShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show SEQ|DECISION_ID",
+		Short:   "Print one entry and, for a decision, its request",
+		Example: "  kernel log show 41823\n  kernel log show 01KFG8XN3B2M4Q5R6S7T8V9WXY",
+		Args:    arguments(1, 1, "SEQ or DECISION_ID"),
+		RunE: c.reading(func(ctx context.Context, log *app.Log, args []string) error {
+			entry, err := log.Show(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return c.printJSON(entry)
+		}),
+	}
+	settingFlags(cmd, "data")
+	return cmd
+}
+
+func (c *cli) logCheckpointCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "checkpoint",
+		Short: "Sign the log as it is now, and print the checkpoint",
+		Long: `Sign the log as it is now, and print the checkpoint, a signed note (C2SP
+tlog-checkpoint). The running kernel signs; when none runs, the folder's key is
+used. Kept elsewhere, a checkpoint proves later that nothing was changed.`,
+		Example: "  kernel log checkpoint > /mnt/elsewhere/checkpoint",
+		Args:    noArguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := c.settings(cmd)
+			if err != nil {
+				return err
+			}
+			note, err := app.SignCheckpoint(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(c.stdout, note)
+			return err
+		},
+	}
+	settingFlags(cmd, "data", "server", "token", "token-file")
 	return cmd
 }

@@ -2,11 +2,10 @@ package main
 
 import (
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +26,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"listening": listening,
-			"flip":      flip,
+			"stop":      stop,
+			"sql":       sql,
+			"copydata":  copydata,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
@@ -75,15 +76,9 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// flip changes one byte of a file, in the first occurrence of a text.
-func flip(ts *testscript.TestScript, _ bool, args []string) {
-	path := ts.MkAbs(args[0])
-	data, err := os.ReadFile(path)
+// stop tells the kernel that was last waited for to end.
+func stop(ts *testscript.TestScript, _ bool, _ []string) {
+	pid, err := strconv.Atoi(ts.Getenv("PID"))
 	ts.Check(err)
-	i := strings.Index(string(data), args[1])
-	if i < 0 {
-		ts.Fatalf("%s does not contain %q", args[0], args[1])
-	}
-	data[i] ^= 1
-	ts.Check(os.WriteFile(path, data, 0o600))
+	ts.Check(syscall.Kill(pid, syscall.SIGTERM))
 }

@@ -56,6 +56,7 @@ func flagError(cmd *cobra.Command, err error) error {
 // of its subcommands was meant.
 func onlySubcommands(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
+	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return misuse("a command is missing").WithHint("\"%s --help\" lists the commands", cmd.CommandPath())
@@ -96,7 +97,7 @@ func noArguments() cobra.PositionalArgs { return arguments(0, 0, "") }
 
 // settingFlags adds --config and the flags of some settings.
 func settingFlags(cmd *cobra.Command, keys ...string) {
-	cmd.Flags().Var(newText("FILE", ""), "config", "a YAML file with these settings (also KERNEL_CONFIG)")
+	cmd.Flags().Var(newText("FILE", new(string)), "config", "a YAML file with these settings (also KERNEL_CONFIG)")
 	for _, s := range app.Settings() {
 		if !slices.Contains(keys, s.Key) {
 			continue
@@ -105,7 +106,8 @@ func settingFlags(cmd *cobra.Command, keys ...string) {
 			cmd.Flags().Bool(s.Key, false, s.Usage)
 			continue
 		}
-		cmd.Flags().Var(newText(s.Value, s.Default), s.Key, s.Usage)
+		value := s.Default
+		cmd.Flags().Var(newText(s.Value, &value), s.Key, s.Usage)
 	}
 }
 
@@ -126,12 +128,13 @@ func (c *cli) settings(cmd *cobra.Command) (app.Config, error) {
 }
 
 // A textFlag is a string flag whose help shows what stands for its value.
-type textFlag struct{ value, placeholder string }
-
-func newText(placeholder, value string) *textFlag {
-	return &textFlag{value: value, placeholder: placeholder}
+type textFlag struct {
+	value       *string
+	placeholder string
 }
 
-func (t *textFlag) String() string     { return t.value }
-func (t *textFlag) Set(s string) error { t.value = s; return nil }
+func newText(placeholder string, value *string) *textFlag { return &textFlag{value, placeholder} }
+
+func (t *textFlag) String() string     { return *t.value }
+func (t *textFlag) Set(s string) error { *t.value = s; return nil }
 func (t *textFlag) Type() string       { return t.placeholder }

@@ -77,11 +77,11 @@ Roles: agent asks for itself (--agent), gateway for the agents it speaks for
 		return err
 	})
 	settingFlags(cmd, "server", "token", "token-file", "data")
-	cmd.Flags().StringVar(&spec.Name, "name", "", "what uses the token: 1 to 128 characters")
-	cmd.Flags().StringVar(&role, "role", "", "admin, gateway, agent or auditor")
-	cmd.Flags().StringVar(&spec.Agent, "agent", "", "with --role agent: the id of the one agent it is")
-	cmd.Flags().StringSliceVar(&agents, "agents", nil, "with --role gateway: agent ids, or prefixes that end in *")
-	cmd.Flags().DurationVar(&spec.ExpiresIn, "expires", 0, "how long it lives: 720h (default: until it is revoked)")
+	cmd.Flags().StringVar(&spec.Name, "name", "", "the `NAME` of what uses the token: 1 to 128 characters")
+	cmd.Flags().StringVar(&role, "role", "", "the `ROLE`: admin, gateway, agent or auditor")
+	cmd.Flags().StringVar(&spec.Agent, "agent", "", "with --role agent: the `ID` of the one agent it is")
+	cmd.Flags().StringSliceVar(&agents, "agents", nil, "with --role gateway: the `AGENTS` it speaks for: ids, or prefixes that end in *")
+	cmd.Flags().DurationVar(&spec.ExpiresIn, "expires", 0, "how long it lives, a `DURATION` such as 720h (default: until it is revoked)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
@@ -141,7 +141,7 @@ func (c *cli) printTokens(tokens []client.Token) error {
 	w := c.table()
 	fmt.Fprintln(w, "ID\tNAME\tFOR\tCREATED\tSTATE")
 	for _, t := range tokens {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, describe(t), t.CreatedAt.UTC().Format(time.RFC3339), state(t, app.Clock()))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, cell(t.Name), cell(describe(t)), t.CreatedAt.UTC().Format(time.RFC3339), state(t, app.Clock()))
 	}
 	return w.Flush()
 }

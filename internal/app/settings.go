@@ -39,7 +39,7 @@ var settings = []Setting{
 		path: true, set: text(func(c *Config) *string { return &c.Policies })},
 	{Key: "listen", Value: "HOST:PORT", Default: "127.0.0.1:7373", Usage: "the address to listen on; port 0 picks a free one",
 		set: text(func(c *Config) *string { return &c.Listen })},
-	{Key: "hosts", Value: "NAME,…", Usage: "names this server answers to besides the loopback names",
+	{Key: "hosts", Value: "NAMES", Usage: "names this server answers to besides the loopback names, separated by commas",
 		set: list(func(c *Config) *[]string { return &c.Hosts })},
 	{Key: "tls-cert", Value: "FILE", Usage: "certificate chain (PEM); needed to listen on other than loopback addresses",
 		path: true, set: text(func(c *Config) *string { return &c.TLSCert })},

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/app"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+	"github.com/strixlabs/execution-kernel/internal/suggest"
+)
+
+// A selection is which entries to list, as flags say it.
+type selection struct {
+	kind, agent, action, decision, caller string
+	since, until                          string
+	limit                                 int
+}
+
+func (c *cli) logListCommand() *cobra.Command {
+	var s selection
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List entries, the newest first",
+		Long: `List entries, the newest first. Times are RFC 3339 or a duration back from now.
+With --json each entry is one line.`,
+		Example: "  kernel log list --decision DENY --since 24h\n  kernel log list --limit 0 --json > entries.jsonl",
+		Args:    noArguments(),
+		RunE: c.reading(func(ctx context.Context, log *app.Log, _ []string) error {
+			q, err := s.query(app.Clock())
+			if err != nil {
+				return err
+			}
+			return c.list(ctx, log, q, asJSON)
+		}),
+	}
+	settingFlags(cmd, "data")
+	f := cmd.Flags()
+	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access")
+	f.StringVar(&s.agent, "agent", "", "only decisions about the agent `ID`")
+	f.StringVar(&s.action, "action", "", "only decisions on this `ACTION`")
+	f.StringVar(&s.decision, "decision", "", "only this `DECISION`: ALLOW, DENY or REQUIRE_APPROVAL")
+	f.StringVar(&s.caller, "caller", "", "only what this `CALLER` asked for")
+	f.StringVar(&s.since, "since", "", "only from this `TIME` on")
+	f.StringVar(&s.until, "until", "", "only before this `TIME`")
+	f.IntVar(&s.limit, "limit", 100, "at most `N` entries; 0 lists all")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (s selection) query(now time.Time) (store.Query, error) {
+	q := store.Query{
+		Kind: s.kind, Agent: s.agent, Action: s.action, Decision: s.decision, Caller: s.caller, Newest: true, Limit: s.limit,
+	}
+	var kinds []string
+	for _, k := range ledger.Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	if err := oneOf("--kind", s.kind, kinds); err != nil {
+		return q, err
+	}
+	if err := oneOf("--decision", s.decision, kernel.EffectNames()); err != nil {
+		return q, err
+	}
+	if s.limit < 0 {
+		return q, misuse("--limit is 0 or more")
+	}
+	var err error
+	if q.Since, err = moment("--since", s.since, now); err != nil {
+		return q, err
+	}
+	q.Until, err = moment("--until", s.until, now)
+	return q, err
+}
+
+func oneOf(flag, word string, words []string) error {
+	if word == "" || slices.Contains(words, word) {
+		return nil
+	}
+	e := misuse("%s: %q is none of %s", flag, word, strings.Join(words, ", "))
+	if near := suggest.DidYouMean(strings.ToUpper(word), words); near != "" {
+		return e.WithHint("%s", near)
+	}
+	if near := suggest.DidYouMean(word, words); near != "" {
+		return e.WithHint("%s", near)
+	}
+	return e
+}
+
+// moment reads a time, or how long ago it was; 0 for nothing.
+func moment(flag, text string, now time.Time) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago).UnixNano(), nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return 0, misuse("%s: %q is no time", flag, text).WithHint("write 2026-11-23T10:00:00Z, or 24h for a day ago")
+	}
+	return t.UnixNano(), nil
+}
+
+func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool) error {
+	w := c.table()
+	if !asJSON {
+		fmt.Fprintln(w, "SEQ\tINSTANT\tKIND\tCALLER\tAGENT\tACTION\tDECISION\tID")
+	}
+	for row, err := range log.List(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			if err := c.printLine(row); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Seq, row.Instant.Format("2006-01-02T15:04:05.000Z"), row.Kind,
+			cell(row.Caller), cell(row.Agent), cell(row.Action), row.Decision, row.ID)
+	}
+	return w.Flush()
+}
+
+// cell makes foreign text fit for a table on a terminal: no control
+// characters, not endless.
+func cell(s string) string {
+	const most = 48
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		s = strconv.Quote(s)
+	}
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most-1]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strixlabs/execution-kernel/internal/app"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+)
+
+func (c *cli) logVerifyCommand() *cobra.Command {
+	var pubkey string
+	var checkpoints []string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that nothing in the log was changed, cut off or left out",
+		Long: `Check that nothing in the log was changed, cut off or left out: every entry is
+hashed again, the head recomputed and compared with the signed checkpoints.
+
+The key and the checkpoint in the folder are believed unless others are named;
+copies kept elsewhere also catch whoever could rewrite the folder as a whole.
+Exit code 1 names what was found.`,
+		Example: "  kernel log verify\n" +
+			"  kernel log verify --data copy --pubkey /mnt/elsewhere/log.pub --checkpoint /mnt/elsewhere/checkpoint",
+		Args: noArguments(),
+		RunE: c.reading(func(ctx context.Context, log *app.Log, _ []string) error {
+			report, err := log.Verify(ctx, pubkey, checkpoints)
+			c.endProgress()
+			if err != nil {
+				return err
+			}
+			return c.printReport(report, pubkey == "", asJSON)
+		}),
+	}
+	settingFlags(cmd, "data")
+	cmd.Flags().Var(newText("FILE", &pubkey), "pubkey", "the log's public key (default: log.pub in the data folder)")
+	cmd.Flags().StringArrayVar(&checkpoints, "checkpoint", nil, "a `FILE` with a signed checkpoint, besides the folder's own; may be repeated")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+type finding struct {
+	Seq     *uint64 `json:"seq,omitzero"` // absent: about the log as a whole
+	Message string  `json:"message"`
+}
+
+func findingsOf(f ledger.Findings) []finding {
+	list := []finding{}
+	for _, one := range f.List {
+		shown := finding{Message: one.Message}
+		if one.HasSeq {
+			shown.Seq = &one.Seq
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+func (c *cli) printReport(r ledger.Report, ownKey, asJSON bool) error {
+	if asJSON {
+		return c.found(r.Findings, c.printJSON(struct {
+			OK       bool                   `json:"ok"`
+			Entries  uint64                 `json:"entries"`
+			Kinds    map[ledger.Kind]uint64 `json:"kinds"`
+			Root     string                 `json:"root"`
+			Trust    string                 `json:"trust"`
+			Signed   uint64                 `json:"signed_entries"`
+			Found    int                    `json:"found"`
+			Findings []finding              `json:"findings"`
+		}{r.OK(), r.Entries, r.Kinds, hex.EncodeToString(r.Root[:]), r.Trust.String(), r.Trust.Size, r.Count, findingsOf(r.Findings)}))
+	}
+	c.printFound(r.Findings)
+	if r.OK() {
+		fmt.Fprintf(c.stdout, "%s %s: %s\n", c.paint(green, "ok"), entries(r.Entries), kinds(r.Kinds))
+		fmt.Fprintf(c.stdout, "root  %s\n", hex.EncodeToString(r.Root[:]))
+	}
+	fmt.Fprintf(c.stdout, "trust %s\n", r.Trust)
+	if ownKey && r.Trust.Log != "" {
+		fmt.Fprintln(c.stdout, "      the key lies beside the log; --pubkey with a copy kept elsewhere proves more")
+	}
+	return c.found(r.Findings, nil)
+}
+
+func entries(n uint64) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}
+
+func kinds(counts map[ledger.Kind]uint64) string {
+	var parts []string
+	for _, k := range ledger.Kinds() {
+		if counts[k] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[k], k))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (c *cli) printFound(f ledger.Findings) {
+	for _, one := range f.List {
+		fmt.Fprintln(c.stdout, c.paint(red, "FAIL"), one)
+	}
+	if more := f.Count - len(f.List); more > 0 {
+		fmt.Fprintf(c.stdout, "     and %d more\n", more)
+	}
+}
+
+// found is err, or the failure that something was found.
+func (c *cli) found(f ledger.Findings, err error) error {
+	if err != nil || f.OK() {
+		return err
+	}
+	return fmt.Errorf("the log is not as the kernel wrote it: %d found, the first: %s", f.Count, f.List[0])
+}
+
+func (c *cli) logReplayCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Evaluate every decision again and compare",
+		Long: `Evaluate every decision again, from its recorded request, instant and policy, and
+compare byte for byte. Exit code 1 names the decisions that come out otherwise.`,
+		Example: "  kernel log replay --data copy-of-the-data-folder",
+		Args:    noArguments(),
+		RunE: c.reading(func(ctx context.Context, log *app.Log, _ []string) error {
+			report, err := log.Replay(ctx)
+			c.endProgress()
+			if err != nil {
+				return err
+			}
+			return c.printReplay(report, asJSON)
+		}),
+	}
+	settingFlags(cmd, "data")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (c *cli) printReplay(r ledger.ReplayReport, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = c.printJSON(struct {
+			OK        bool      `json:"ok"`
+			Decisions uint64    `json:"decisions"`
+			Policies  []string  `json:"policies"`
+			Found     int       `json:"found"`
+			Findings  []finding `json:"findings"`
+		}{r.OK(), r.Decisions, append([]string{}, r.Policies...), r.Count, findingsOf(r.Findings)})
+	} else {
+		c.printFound(r.Findings)
+		if r.OK() {
+			fmt.Fprintf(c.stdout, "%s %d decisions evaluated again under %d policies, all as recorded\n",
+				c.paint(green, "ok"), r.Decisions, len(r.Policies))
+		}
+	}
+	if err != nil || r.OK() {
+		return err
+	}
+	return fmt.Errorf("%d of %d decisions come out otherwise or could not be evaluated, the first: %s",
+		r.Count, r.Decisions, r.List[0])
+}

@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
+)
+
+// A Log is the log of a data folder, or of a copy of one, for reading: without
+// a kernel or beside a running one.
+type Log struct {
+	folder Folder
+	db     *sqlite.DB
+	seen   func(done, of uint64) // told of progress; nil: nobody
+}
+
+// OpenLog opens the log of a data folder. progress is called while the whole
+// log is read; nil: it is not.
+func OpenLog(data string, progress func(done, of uint64)) (*Log, error) {
+	folder, err := OpenFolder(data)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlite.OpenReadOnly(folder.Database())
+	if err != nil {
+		return nil, err
+	}
+	return &Log{folder: folder, db: db, seen: progress}, nil
+}
+
+// Close closes the log.
+func (l *Log) Close() error { return l.db.Close() }
+
+// A Row is an entry as lists show it.
+type Row struct {
+	Shard    int       `json:"shard"`
+	Seq      uint64    `json:"seq"`
+	Instant  time.Time `json:"instant"`
+	Kind     string    `json:"kind"`
+	Caller   string    `json:"caller"`
+	ID       string    `json:"decision_id,omitzero"`
+	Agent    string    `json:"agent,omitzero"`
+	Action   string    `json:"action,omitzero"`
+	Decision string    `json:"decision,omitzero"`
+	Leaf     string    `json:"leaf"`
+}
+
+func rowOf(e store.Entry) Row {
+	return Row{
+		Shard: e.Shard, Seq: e.Seq, Instant: time.Unix(0, e.Instant).UTC(), Kind: e.Kind, Caller: e.Caller,
+		ID: e.ID, Agent: e.Agent, Action: e.Action, Decision: e.Decision, Leaf: hex.EncodeToString(e.Leaf[:]),
+	}
+}
+
+// List yields the entries that a query selects.
+func (l *Log) List(ctx context.Context, q store.Query) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for e, err := range l.db.Entries(ctx, q) {
+			if !yield(rowOf(e), err) {
+				return
+			}
+		}
+	}
+}
+
+// A Shown is one entry with everything the log holds of it.
+type Shown struct {
+	Row
+	Entry   jsontext.Value `json:"entry"`            // what the leaf is the hash of
+	Request jsontext.Value `json:"request,omitzero"` // what was decided, in canonical form
+	Digest  string         `json:"request_digest,omitzero"`
+}
+
+// Show returns the entry with a number, or of a decision with an id.
+func (l *Log) Show(ctx context.Context, name string) (Shown, error) {
+	entry := func() (store.Entry, error) { return l.db.EntryByID(ctx, name) }
+	if seq, err := strconv.ParseUint(name, 10, 63); err == nil {
+		entry = func() (store.Entry, error) { return l.db.Entry(ctx, 0, seq) }
+	}
+	e, err := entry()
+	if errors.Is(err, store.ErrNotFound) {
+		return Shown{}, kernel.Errorf(kernel.NotFound, "no entry %q in the log of %s", name, l.folder.Path).
+			WithHint("name a number or a decision id; \"kernel log list\" shows both")
+	}
+	if err != nil {
+		return Shown{}, err
+	}
+	if !jsontext.Value(e.Body).IsValid() {
+		return Shown{}, fmt.Errorf("entry %d is damaged; run \"kernel log verify\"", e.Seq)
+	}
+	s := Shown{Row: rowOf(e), Entry: e.Body}
+	if e.Private != nil {
+		s.Request, s.Digest = e.Private.Request, e.Private.Digest
+	}
+	return s, nil
+}
+
+// Verify checks the whole log. pubkey is a file with the log's public key, ""
+// for the one in the folder; checkpoints are files with signed notes beside
+// the folder's own.
+func (l *Log) Verify(ctx context.Context, pubkey string, checkpoints []string) (ledger.Report, error) {
+	trust, err := l.trust(pubkey, checkpoints)
+	if err != nil {
+		return ledger.Report{}, err
+	}
+	r, err := l.counted(ctx)
+	if err != nil {
+		return ledger.Report{}, err
+	}
+	return ledger.Verify(ctx, r, trust)
+}
+
+func (l *Log) trust(pubkey string, checkpoints []string) (ledger.Trust, error) {
+	if pubkey == "" {
+		if _, err := os.Stat(l.folder.LogPub()); err == nil {
+			pubkey = l.folder.LogPub()
+		}
+	}
+	if pubkey == "" {
+		if len(checkpoints) > 0 {
+			return ledger.Trust{}, kernel.Errorf(kernel.Invalid, "a checkpoint is worth nothing without the public key of the log").
+				WithHint("name it with --pubkey FILE")
+		}
+		return ledger.Trust{}, nil
+	}
+	key, err := ReadInput(pubkey, maxKeyFile)
+	if err != nil {
+		return ledger.Trust{}, err
+	}
+	trust := l.folder.trust(string(key))
+	for _, path := range checkpoints {
+		note, err := ReadInput(path, maxKeyFile)
+		if err != nil {
+			return ledger.Trust{}, err
+		}
+		trust.Checkpoints = append(trust.Checkpoints, string(note))
+	}
+	return trust, nil
+}
+
+// Replay evaluates every decision again, by the policies the log keeps.
+func (l *Log) Replay(ctx context.Context) (ledger.ReplayReport, error) {
+	r, err := l.counted(ctx)
+	if err != nil {
+		return ledger.ReplayReport{}, err
+	}
+	return ledger.Replay(ctx, r, func(version string) (*eval.Program, error) {
+		return gate.LoadProgram(ctx, l.db, version)
+	})
+}
+
+// counted tells of progress while entries are read.
+func (l *Log) counted(ctx context.Context) (store.Reader, error) {
+	if l.seen == nil {
+		return l.db, nil
+	}
+	head, err := l.db.Head(ctx, 0)
+	return &counter{DB: l.db, of: head.Size, seen: l.seen}, err
+}
+
+type counter struct {
+	*sqlite.DB
+	done, of uint64
+	seen     func(done, of uint64)
+}
+
+func (c *counter) Entries(ctx context.Context, q store.Query) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range c.DB.Entries(ctx, q) {
+			if c.done++; c.done%4096 == 0 {
+				c.seen(e.Seq+1, c.of)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
