@@ -80,16 +80,16 @@ func decodePage(data []byte) (Page, error) {
 }
 
 // problem makes the error of a problem document (RFC 9457). The code decides
-// what a program does, so one without a code is no answer of a kernel.
+// what a program does, so one without it is no answer of a kernel.
 func problem(a answer) error {
 	tree, err := kernel.DecodeJSON(a.body)
 	top, _ := tree.(map[string]any)
 	code, _ := top["code"].(string)
-	if err != nil || code == "" {
-		return fmt.Errorf("%w: a problem document without a code, status %d", ErrUnreachable, a.status)
+	detail, _ := top["detail"].(string)
+	if err != nil || code == "" || detail == "" {
+		return fmt.Errorf("%w: a problem document without code and detail, status %d", ErrUnreachable, a.status)
 	}
-	e := kernel.Error{Code: kernel.Code(code)}
-	e.Message, _ = top["detail"].(string)
+	e := kernel.Error{Code: kernel.Code(code), Message: detail}
 	e.Hint, _ = top["hint"].(string)
 	e.Path, _ = top["path"].(string)
 	if param, given := top["parameter"].(string); given {
