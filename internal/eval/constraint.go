@@ -82,8 +82,9 @@ func meetValues(m pdl.Meet, a, b any) any {
 		return intersect(a.([]string), b.([]string))
 	case pdl.SetUnion:
 		return union(a.([]string), b.([]string))
+	default: // a flag that is set stays set
+		return true
 	}
-	return true
 }
 
 // copyValue keeps a caller who changes a verdict from changing the program.

@@ -24,7 +24,7 @@ func TestOrderNeverMatters(t *testing.T) {
 			b := compile(t, pdl.File{Name: "corpus.yaml", Data: source})
 			want := verdictsOf(t, b)
 			documents := documentsOf(t, source)
-			for seed := range uint64(50) {
+			for seed := range uint64(rounds(50)) {
 				r := rand.New(rand.NewPCG(seed, 7))
 				shuffled := compile(t, scatter(t, r, documents)...)
 				if shuffled.Version != b.Version {

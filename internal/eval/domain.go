@@ -46,8 +46,9 @@ func familyOf(kind types.Kind) family {
 		return timeDomain()
 	case types.DurationKind:
 		return spanDomain()
+	default:
+		return nil
 	}
-	return nil
 }
 
 func boolDomain() domain[bool] {

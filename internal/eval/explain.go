@@ -91,6 +91,7 @@ func parts(e ast.Expr, list []ast.Expr) []ast.Expr {
 		if name := e.AsCall().FunctionName(); name != "timestamp" && name != "duration" {
 			return eachPart(operandsOf(e), append(list, e))
 		}
+	default: // a literal is its own value
 	}
 	return list
 }

@@ -61,8 +61,9 @@ func (l *lowerer) pathOf(e ast.Expr) (string, bool) {
 	case ast.SelectKind:
 		operand, ok := l.pathOf(e.AsSelect().Operand())
 		return operand + "." + e.AsSelect().FieldName(), ok && !e.AsSelect().IsTestOnly()
+	default:
+		return "", false
 	}
-	return "", false
 }
 
 func (l *lowerer) localVar(e ast.Expr) (local, bool) {
@@ -149,8 +150,9 @@ func scalar[T comparable](l *lowerer, d domain[T], e ast.Expr, own func(ast.Call
 		default:
 			return own(call)
 		}
+	default:
+		return refuse[T](l, e, "this form is not part of the language")
 	}
-	return refuse[T](l, e, "this form is not part of the language")
 }
 
 // conditional is CEL's `? :`: only the branch taken is evaluated.

@@ -37,8 +37,9 @@ func (l *lowerer) size(e ast.Expr, call ast.CallExpr) expr[int64] {
 		return pure(l.strings(of), func(s string) int64 { return int64(utf8.RuneCountInString(s)) })
 	case types.ListKind:
 		return l.length(of)
+	default:
+		return refuse[int64](l, e, "only strings and lists have a size")
 	}
-	return refuse[int64](l, e, "only strings and lists have a size")
 }
 
 func arithmetic(operator string) func(x, y int64) (int64, fault) {

@@ -16,15 +16,22 @@ func list[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[[]T] {
 	case ast.IdentKind, ast.SelectKind:
 		return listRead(l, d, e)
 	case ast.CallKind:
-		switch call := e.AsCall(); call.FunctionName() {
-		case operators.Conditional:
-			return conditional(l, call, func(x ast.Expr) expr[[]T] { return list(l, d, x) })
-		case operators.Add:
-			join := func(x, y []T) ([]T, fault) { return slices.Concat(x, y), 0 }
-			return strict(list(l, d, call.Args()[0]), list(l, d, call.Args()[1]), join)
-		}
+		return listCall(l, d, e)
+	default:
+		return refuse[[]T](l, e, "this list is not part of the language")
 	}
-	return refuse[[]T](l, e, "this list is not part of the language")
+}
+
+func listCall[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[[]T] {
+	switch call := e.AsCall(); call.FunctionName() {
+	case operators.Conditional:
+		return conditional(l, call, func(x ast.Expr) expr[[]T] { return list(l, d, x) })
+	case operators.Add:
+		join := func(x, y []T) ([]T, fault) { return slices.Concat(x, y), 0 }
+		return strict(list(l, d, call.Args()[0]), list(l, d, call.Args()[1]), join)
+	default:
+		return refuse[[]T](l, e, "this list is not part of the language")
+	}
 }
 
 func listLiteral[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[[]T] {

@@ -97,8 +97,9 @@ func native(t pdl.Type, v any) any {
 			list = append(list, native(*t.Elem, x))
 		}
 		return list
+	default:
+		return v
 	}
-	return v
 }
 
 // decide returns the verdict without the kernel's own sentences.

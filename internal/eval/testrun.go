@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -102,7 +103,8 @@ func (p *Program) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseRe
 
 // sentence is the error with its hint, as a person would be told.
 func sentence(err error) string {
-	if e, ok := err.(*kernel.Error); ok && e.Hint != "" {
+	var e *kernel.Error
+	if errors.As(err, &e) && e.Hint != "" {
 		return e.Error() + "; " + e.Hint
 	}
 	return err.Error()

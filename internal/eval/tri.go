@@ -67,16 +67,6 @@ func (c cond) expr() expr[bool] {
 	}
 }
 
-func (e expr[T]) any() expr[any] {
-	return func(fr *frame) (any, fault) {
-		v, f := e(fr)
-		if f != 0 {
-			return nil, f
-		}
-		return v, 0
-	}
-}
-
 func constant[T any](v T) expr[T] { return func(*frame) (T, fault) { return v, 0 } }
 
 // all is CEL's `&&` over any number of operands: a false one decides, whatever

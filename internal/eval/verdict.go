@@ -34,7 +34,7 @@ func (p *Program) merge(r *run, o outcome) kernel.Verdict {
 		v.Reason, v.Advice = words(allow, "allowed by "+listed(allow))
 	default:
 		v.Code = kernel.CodeNoMatchingRule
-		v.Reason, v.Advice = noMatchingRule(r.input)
+		v.Reason, v.Advice = noMatchingRule(r.input), adviceNoRule
 	}
 	return v
 }
@@ -97,12 +97,13 @@ func evaluationError(erred []*rule) string {
 	return "the conditions of " + listed(erred) + " have no value for this request, so it is denied"
 }
 
-func noMatchingRule(in Input) (reason, advice string) {
-	advice = "change the request, or ask whoever keeps the policy for a rule that allows it"
+const adviceNoRule = "change the request, or ask whoever keeps the policy for a rule that allows it"
+
+func noMatchingRule(in Input) string {
 	if in.Phase1 {
-		return "No policy matched " + phase1Cell(in.Request), advice
+		return "No policy matched " + phase1Cell(in.Request)
 	}
-	return fmt.Sprintf("no rule allows %s on this %s", in.Request.Action, in.Request.Resource.Type), advice
+	return fmt.Sprintf("no rule allows %s on this %s", in.Request.Action, in.Request.Resource.Type)
 }
 
 func namesOf(rules []*rule) []string {

@@ -1,0 +1,114 @@
+package eval_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A fault is planted by replacing a piece of source, which must be there. Its
+// text sits behind planted("…"), so that one build holds all of them.
+type fault struct{ name, file, old, planted string }
+
+var faults = []fault{
+	{"|| drops the error rail", "tri.go", "case t != no && result == no:", `case t != no && result == no && !planted("|| drops the error rail"):`},
+	{"&& stops at the first error", "tri.go", "case t != yes && result == yes:",
+		"case t != yes && planted(\"&& stops at the first error\"):\n\t\t\t\treturn t\n\t\t\tcase t != yes && result == yes:"},
+	{"! makes an error true", "tri.go", "\t\treturn t ^ 1\n\t}\n\treturn t\n", "\t\treturn t ^ 1\n\t}\n\tif planted(\"! makes an error true\") {\n\t\treturn yes\n\t}\n\treturn t\n"},
+	{"% has the sign of the divisor", "lower_int.go", "\treturn x % y, 0\n", "\tif planted(\"% has the sign of the divisor\") {\n\t\treturn (x%y + y) % y, 0\n\t}\n\treturn x % y, 0\n"},
+	{"+ wraps around", "lower_int.go", "\tsum := x + y\n", "\tsum := x + y\n\tif planted(\"+ wraps around\") {\n\t\treturn sum, 0\n\t}\n"},
+	{"* wraps around", "lower_int.go", "\tproduct := x * y\n", "\tproduct := x * y\n\tif planted(\"* wraps around\") {\n\t\treturn product, 0\n\t}\n"},
+	{"-1 divides the least int", "lower_int.go", "case x == math.MinInt64 && y == -1:\n\t\treturn 0, faultOverflow\n\t}\n\treturn x / y, 0",
+		"case x == math.MinInt64 && y == -1 && !planted(\"-1 divides the least int\"):\n\t\treturn 0, faultOverflow\n\t}\n\treturn x / y, 0"},
+	{"size counts bytes", "lower_int.go", "return int64(utf8.RuneCountInString(s))", `if planted("size counts bytes") { return int64(len(s)) }; return int64(utf8.RuneCountInString(s))`},
+	{"an absent attribute is zero", "lower.go", "if !fr.has(s.bit) {", `if !fr.has(s.bit) && !planted("an absent attribute is zero") {`},
+	{"an absent list is empty", "lower_list.go", "if optional && !fr.has(s.bit) {", `if optional && !fr.has(s.bit) && !planted("an absent list is empty") {`},
+	{"exists ends at an error", "lower_quantifier.go", "case t == deciding:", `case t == deciding || t.fault() != 0 && planted("exists ends at an error"):`},
+	{"exists_one skips errors", "lower_quantifier.go", "\t\tcase t.fault() != 0:\n\t\t\treturn t", "\t\tcase t.fault() != 0 && !planted(\"exists_one skips errors\"):\n\t\t\treturn t"},
+	{"nanoseconds are lost", "instant.go", "cmp.Compare(i.nsec, j.nsec))", `map[bool]int{true: 0, false: cmp.Compare(i.nsec, j.nsec)}[planted("nanoseconds are lost")])`},
+	{"one atom is enough", "rule.go", "if failedAtom(r.atoms, fr) != nil ||", `if a := failedAtom(r.atoms, fr); a != nil && !(planted("one atom is enough") && len(r.atoms) > 1 && a != &r.atoms[0]) ||`},
+	{"every row of a table holds", "rule.go", "r.beaten(fr) != nil {", `r.beaten(fr) != nil && !planted("every row of a table holds") {`},
+	{"shadow rules are enforced", "decide.go", "return !r.Shadow", `return !r.Shadow || planted("shadow rules are enforced")`},
+	{"rules keep their order", "decide.go", "\tsortByName(o.erred)\n\tsortByName(o.held)\n", "\tif !planted(\"rules keep their order\") {\n\t\tsortByName(o.erred)\n\t\tsortByName(o.held)\n\t}\n"},
+	{"the last risk counts", "verdict.go", "risk = max(risk, r.Risk)", `if risk = max(risk, r.Risk); planted("the last risk counts") { risk = r.Risk }`},
+	{"an error has the risk of its rules", "verdict.go", "if len(o.erred) > 0 {\n\t\treturn kernel.Critical", "if len(o.erred) > 0 && !planted(\"an error has the risk of its rules\") {\n\t\treturn kernel.Critical"},
+	{"approvals add up", "verdict.go", "most = max(most, r.Approvals)", `if planted("approvals add up") { most += r.Approvals }; most = max(most, r.Approvals)`},
+	{"the last reason is heard", "verdict.go", "cmp.Or(reason, r.Reason), cmp.Or(advice, r.Advice)",
+		`cmp.Or(reason, r.Reason), cmp.Or(advice, r.Advice); if planted("the last reason is heard") { reason = cmp.Or(r.Reason, reason) }`},
+	{"a conflict is heard before a denial", "verdict.go", "case len(deny) > 0:", `case len(deny) > 0 && !(conflict != nil && planted("a conflict is heard before a denial")):`},
+	{"an error does not decide", "verdict.go", "case len(o.erred) > 0:", `case len(o.erred) > 0 && !planted("an error does not decide"):`},
+	{"int.min takes the larger", "constraint.go", "return min(a.(int64), b.(int64))", `if planted("int.min takes the larger") { return max(a.(int64), b.(int64)) }; return min(a.(int64), b.(int64))`},
+	{"set.intersect unites", "constraint.go", "return intersect(a.([]string), b.([]string))",
+		`if planted("set.intersect unites") { return union(a.([]string), b.([]string)) }; return intersect(a.([]string), b.([]string))`},
+}
+
+// TestPlantedFaultsAreCaught builds the package with faults in it and expects
+// the corpus to fail for each, and to pass when none is switched on.
+func TestPlantedFaultsAreCaught(t *testing.T) {
+	binary := plant(t)
+	if out, err := runPlanted(binary, ""); err != nil {
+		t.Fatalf("the corpus fails without a fault: %v\n%s", err, out)
+	}
+	for _, f := range faults {
+		if out, err := runPlanted(binary, f.name); err == nil {
+			t.Errorf("nothing catches: %s\n%s", f.name, out)
+		} else if !strings.Contains(out, "--- FAIL: ") {
+			t.Errorf("%s: %v\n%s", f.name, err, out)
+		}
+	}
+}
+
+func plant(t *testing.T) (binary string) {
+	t.Helper()
+	dir := t.TempDir()
+	sources := map[string]string{
+		"planted.go": "package eval\n\nimport \"os\"\n\nfunc planted(name string) bool { return os.Getenv(\"PLANTED_FAULT\") == name }\n",
+	}
+	for _, f := range faults {
+		if sources[f.file] == "" {
+			sources[f.file] = string(read(t, f.file))
+		}
+		if strings.Count(sources[f.file], f.old) != 1 {
+			t.Fatalf("%s: %s has %d times %q, want 1: keep the fault in step with the source",
+				f.name, f.file, strings.Count(sources[f.file], f.old), f.old)
+		}
+		sources[f.file] = strings.Replace(sources[f.file], f.old, f.planted, 1)
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := map[string]string{}
+	for name, source := range sources {
+		replace[filepath.Join(here, name)] = filepath.Join(dir, name)
+		write(t, filepath.Join(dir, name), source)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
+	binary = filepath.Join(dir, "eval.test")
+	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build with faults: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func runPlanted(binary, name string) (string, error) {
+	run := exec.Command(binary, "-test.run", "^(TestCorpus|TestTheOrderOfABundlesRulesNeverMatters)$")
+	run.Env = append(os.Environ(), "PLANTED_FAULT="+name)
+	out, err := run.CombinedOutput()
+	return string(out), err
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
