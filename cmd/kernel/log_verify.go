@@ -76,7 +76,7 @@ func (c *cli) printReport(r ledger.Report, ownKey, asJSON bool) error {
 	}
 	c.printFound(r.Findings)
 	if r.OK() {
-		fmt.Fprintf(c.stdout, "%s %s: %s\n", c.paint(green, "ok"), entries(r.Entries), kinds(r.Kinds))
+		fmt.Fprintf(c.stdout, "%s %s: %s\n", c.paint(green, "ok"), plural(r.Entries, "entry"), kinds(r.Kinds))
 		fmt.Fprintf(c.stdout, "root  %s\n", hex.EncodeToString(r.Root[:]))
 	}
 	fmt.Fprintf(c.stdout, "trust %s\n", r.Trust)
@@ -86,18 +86,24 @@ func (c *cli) printReport(r ledger.Report, ownKey, asJSON bool) error {
 	return c.found(r.Findings, nil)
 }
 
-func entries(n uint64) string {
-	if n == 1 {
-		return "1 entry"
+// plural counts in words: 1 entry, 2 entries.
+func plural[N int | uint64](n N, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case strings.HasSuffix(noun, "y"):
+		noun = strings.TrimSuffix(noun, "y") + "ie"
+	case strings.HasSuffix(noun, "s"):
+		noun += "e"
 	}
-	return fmt.Sprintf("%d entries", n)
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func kinds(counts map[ledger.Kind]uint64) string {
 	var parts []string
 	for _, k := range ledger.Kinds() {
 		if counts[k] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[k], k))
+			parts = append(parts, plural(counts[k], string(k)))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -156,8 +162,8 @@ func (c *cli) printReplay(r ledger.ReplayReport, asJSON bool) error {
 	} else {
 		c.printFound(r.Findings)
 		if r.OK() {
-			fmt.Fprintf(c.stdout, "%s %d decisions evaluated again under %d policies, all as recorded\n",
-				c.paint(green, "ok"), r.Decisions, len(r.Policies))
+			fmt.Fprintf(c.stdout, "%s %s evaluated again under %s, all as recorded\n",
+				c.paint(green, "ok"), plural(r.Decisions, "decision"), plural(len(r.Policies), "policy"))
 		}
 	}
 	if err != nil || r.OK() {

@@ -30,6 +30,6 @@ A second signal ends it at once.`,
 			return app.Serve(ctx, cfg, c.stderr, terminal(c.stderr))
 		},
 	}
-	settingFlags(cmd, "policies", "data", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "log-format")
+	settingFlags(cmd, "policies", "data", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "log-format", "log-level")
 	return cmd
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Dev             bool
 	MinFreeMiB      int64  // MiB kept free on the disk
 	LogFormat       string // auto, text or json
+	LogLevel        string // debug, info, warn or error
 
 	Server           string // base URL; empty: the kernel that runs on Data
 	Token, TokenFile string

@@ -67,7 +67,7 @@ func same(a, b app.Config) bool {
 	hosts := strings.Join(a.Hosts, ",") == strings.Join(b.Hosts, ",")
 	a.Hosts, b.Hosts = nil, nil
 	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
-		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.Server == b.Server &&
+		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.LogLevel == b.LogLevel && a.Server == b.Server &&
 		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile
 }
 
@@ -136,7 +136,7 @@ func TestDefaultDataFolder(t *testing.T) {
 }
 
 func TestUnsafeStartsAreRefused(t *testing.T) {
-	safe := app.Config{Policies: "policies", Listen: "127.0.0.1:0", LogFormat: "auto"}
+	safe := app.Config{Policies: "policies", Listen: "127.0.0.1:0", LogFormat: "auto", LogLevel: "info"}
 	open := safe
 	open.Listen, open.TLSCert, open.TLSKey, open.Hosts = "0.0.0.0:443", "cert", "key", []string{"kernel.example"}
 	for _, c := range []struct {
@@ -161,6 +161,7 @@ func TestUnsafeStartsAreRefused(t *testing.T) {
 		{"a key without its certificate", safe, func(c *app.Config) { c.TLSKey = "key" }, "go together"},
 		{"open without a name", open, func(c *app.Config) { c.Hosts = nil }, "without a name"},
 		{"an unknown log format", safe, func(c *app.Config) { c.LogFormat = "xml" }, "log-format"},
+		{"an unknown log level", safe, func(c *app.Config) { c.LogLevel = "loud" }, "log-level"},
 		{"the zero configuration", app.Config{}, func(*app.Config) {}, "not host:port"},
 	} {
 		c.change(&c.config)

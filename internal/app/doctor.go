@@ -37,7 +37,7 @@ type Finding struct {
 // runs it: as the kernel's own user it looks at the installation, as the user
 // that agents run as it makes sure that they can read nothing of it.
 func Doctor(ctx context.Context, cfg Config) []Finding {
-	d := doctor{cfg: cfg, folder: Folder{Path: filepath.Clean(cfg.Data)}}
+	d := doctor{cfg: cfg, folder: Folder{Path: filepath.Clean(cfg.Data)}, uid: os.Geteuid()}
 	d.program()
 	d.data()
 	d.policies()
@@ -48,6 +48,7 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 type doctor struct {
 	cfg      Config
 	folder   Folder
+	uid      int  // of this user
 	stranger bool // this user is not the owner of the data folder
 	findings []Finding
 }
@@ -83,7 +84,7 @@ func (d *doctor) data() {
 		d.stranger = true
 		return
 	}
-	if uid, known := owner(info); known && uid != os.Geteuid() && os.Geteuid() != 0 {
+	if uid, known := owner(info); known && uid != d.uid && d.uid != 0 {
 		d.stranger = true
 		d.closed("data", d.folder.Path)
 		return
@@ -103,7 +104,7 @@ func (d *doctor) closed(check, path string) {
 
 // own looks at the folder as its owner.
 func (d *doctor) own(info fs.FileInfo) {
-	if os.Geteuid() == 0 {
+	if d.uid == 0 {
 		d.say("user", Warn, "run kernel and doctor as a user of their own, and doctor as the agents' user too",
 			"this is root, whom nothing is closed to")
 	}

@@ -6,13 +6,18 @@ import (
 	"strings"
 )
 
-// NewLogger returns the service's own log on w, in the configured format; auto
-// is text where people read it.
-func NewLogger(w io.Writer, format string, terminal bool) *slog.Logger {
-	if format == "text" || format == "auto" && terminal {
-		return slog.New(slog.NewTextHandler(w, nil))
+// NewLogger returns the service's own log on w, as configured: auto is text
+// where people read it. A level that is none is info.
+func (c Config) NewLogger(w io.Writer, terminal bool) *slog.Logger {
+	var options slog.HandlerOptions
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.LogLevel)) == nil {
+		options.Level = level
 	}
-	return slog.New(slog.NewJSONHandler(w, nil))
+	if c.LogFormat == "text" || c.LogFormat == "auto" && terminal {
+		return slog.New(slog.NewTextHandler(w, &options))
+	}
+	return slog.New(slog.NewJSONHandler(w, &options))
 }
 
 func firstLine(s string) string {

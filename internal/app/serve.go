@@ -37,7 +37,7 @@ func Serve(ctx context.Context, cfg Config, stderr io.Writer, terminal bool) err
 		return err
 	}
 	signal.Ignore(unix.SIGXFSZ) // a limit on file sizes is a failing disk, not a crash
-	s := &service{cfg: cfg, log: NewLogger(stderr, cfg.LogFormat, terminal)}
+	s := &service{cfg: cfg, log: cfg.NewLogger(stderr, terminal)}
 	if err := s.start(ctx); err != nil {
 		return errors.Join(err, s.close())
 	}

@@ -294,7 +294,7 @@ func TestServeRefusesWhatIsNotSafeBeforeItTouchesAnything(t *testing.T) {
 		{"no such certificate", "tls-cert", app.Config{Listen: "127.0.0.1:0", Policies: starterBundle(t), TLSCert: "x", TLSKey: "y"}},
 		{"an empty folder of policies", "no *.yaml", app.Config{Listen: "127.0.0.1:0", Policies: t.TempDir()}},
 	} {
-		c.cfg.LogFormat, c.cfg.Data, c.cfg.MinFreeMiB = "auto", filepath.Join(dir, "data"), 64
+		c.cfg.LogFormat, c.cfg.LogLevel, c.cfg.Data, c.cfg.MinFreeMiB = "auto", "info", filepath.Join(dir, "data"), 64
 		err := app.Serve(context.Background(), c.cfg, new(syncBuffer), false)
 		wantError(t, c.name, err, c.want, "")
 		if _, err := os.Stat(c.cfg.Data); err == nil {

@@ -20,6 +20,8 @@ func (c Config) CheckServe() error {
 	switch tls := c.TLSCert != ""; {
 	case !slices.Contains([]string{"auto", "text", "json"}, c.LogFormat):
 		return kernel.Errorf(kernel.Invalid, "log-format: %q is not auto, text or json", c.LogFormat)
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
+		return kernel.Errorf(kernel.Invalid, "log-level: %q is not debug, info, warn or error", c.LogLevel)
 	case c.Policies == "":
 		return kernel.Errorf(kernel.Invalid, "no policies: a kernel without them could only refuse").
 			WithHint("write some with \"kernel init policies\", then name them with --policies policies")
