@@ -121,8 +121,11 @@ func celType(t Type) *types.Type {
 		return types.TimestampType
 	case List:
 		return types.NewListType(celType(*t.Elem))
+	case String, Enum:
+		return types.StringType
+	default:
+		return types.ErrorType
 	}
-	return types.StringType
 }
 
 // objectPrefix begins the names of our object types: none can be written in

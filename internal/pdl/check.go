@@ -79,10 +79,9 @@ func nameOf(t *types.Type) string {
 		return "a duration"
 	case types.ListKind:
 		return "a list"
-	case types.StructKind:
-		return "an object"
+	default:
+		return "something else"
 	}
-	return "something else"
 }
 
 // typeError says in our words what the type checker found at a node.

@@ -82,10 +82,14 @@ func (c *compiler) obligation(n *node, name string, meet Meet) any {
 			return i
 		}
 		return nil
+	case SetIntersect, SetUnion:
+		return c.set(n, name)
+	default:
+		return nil
 	}
-	return c.set(n, name)
 }
 
+// set reads a list of distinct texts; nil, without a type, when it is none.
 func (c *compiler) set(n *node, name string) any {
 	items := c.items(n, name)
 	n.unordered = true

@@ -125,6 +125,7 @@ func pathOf(e ast.Expr) string {
 				return root + "." + s.FieldName()
 			}
 		}
+	default:
 	}
 	return ""
 }
@@ -152,9 +153,10 @@ func (w *weaver) copy(e ast.Expr) ast.Expr {
 		return w.factory.NewList(id, w.copyAll(e.AsList().Elements()), nil)
 	case ast.ComprehensionKind:
 		return w.comprehension(e)
+	default:
+		w.fail(w.spotOf(e), "", "maps and messages are not built in conditions")
+		return w.factory.NewUnspecifiedExpr(w.id(e))
 	}
-	w.fail(w.spotOf(e), "", "maps and messages are not built in conditions")
-	return w.factory.NewUnspecifiedExpr(w.id(e))
 }
 
 func (w *weaver) copyAll(es []ast.Expr) []ast.Expr {

@@ -110,7 +110,7 @@ func (c *compiler) atom(p pair, covered *typing, r *Rule) {
 	if !ok {
 		return
 	}
-	values := c.distinct(p.value, path, func(item *node, v string) bool { return c.atomValue(item, path, m.typ) })
+	values := c.distinct(p.value, path, func(item *node, _ string) bool { return c.atomValue(item, path, m.typ) })
 	r.Match = append(r.Match, Atom{Path: path, Values: values})
 }
 

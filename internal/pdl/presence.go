@@ -27,6 +27,7 @@ func (v *verifier) presence(e ast.Expr, known facts) (ifTrue, ifFalse facts) {
 		x := e.AsComprehension()
 		v.presence(x.IterRange(), known)
 		v.presence(x.LoopStep(), known)
+	default: // literals and names that are always there
 	}
 	return nil, nil
 }

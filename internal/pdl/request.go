@@ -145,7 +145,12 @@ func (c *compiler) coreValue(n *node, what string) any {
 			m[p.key.text] = c.coreValue(p.value, what+"."+p.key.text)
 		}
 		return m
+	default:
+		return c.coreScalar(n, what)
 	}
+}
+
+func (c *compiler) coreScalar(n *node, what string) any {
 	switch {
 	case n.style != plain:
 		return n.text

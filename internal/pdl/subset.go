@@ -17,6 +17,7 @@ func (v *verifier) subset(e ast.Expr) {
 		v.listSubset(e)
 	case ast.ComprehensionKind:
 		v.loopSubset(e)
+	default: // literals, names and paths have been checked on the way
 	}
 }
 
@@ -49,18 +50,15 @@ func (v *verifier) callSubset(e ast.Expr) {
 	case operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo, operators.Negate:
 		v.arithmetic(e, name, args, kinds)
 	case operators.Conditional:
-		if k := v.typeOf(e).Kind(); k == types.ListKind || k == types.DurationKind || k == types.StructKind {
+		if k := v.typeOf(e).Kind(); k == types.ListKind || k == types.DurationKind {
 			v.fail(e, "", "?: chooses between bools, ints, strings or timestamps, not between two values that are %s each", nameOf(v.typeOf(e)))
 		}
 	}
 }
 
 func (v *verifier) comparable(e ast.Expr, k types.Kind) {
-	switch k {
-	case types.ListKind:
+	if k == types.ListKind {
 		v.fail(e, "use in, exists, all or size()", "lists are not compared")
-	case types.StructKind:
-		v.fail(e, "compare their attributes", "objects are not compared")
 	}
 }
 
@@ -107,7 +105,7 @@ func (v *verifier) listSubset(e ast.Expr) {
 	elements := e.AsList().Elements()
 	for _, x := range elements {
 		v.subset(x)
-		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.StructKind {
+		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.DurationKind {
 			v.fail(x, "", "a list holds bools, ints, strings or timestamps, not %s", nameOf(v.typeOf(x)))
 			return
 		}
@@ -193,7 +191,12 @@ func (v *verifier) enumLiterals(enum, other ast.Expr) {
 		if v.weaver.spots[x.ID()].passage != v.weaver.root {
 			values = d.shared
 		}
-		if s := string(x.AsLiteral().(types.String)); !slices.Contains(values, s) {
+		s := string(x.AsLiteral().(types.String))
+		switch {
+		case slices.Contains(values, s):
+		case slices.Contains(d.shared, s):
+			v.fail(x, v.weaver.c.near("", values, "there its values are "), "%q is not a value of %s where the match holds", clip(s), d.path)
+		default:
 			v.fail(x, v.weaver.c.near(s, values, "its values are "), "%q is not a value of %s", clip(s), d.path)
 		}
 	}

@@ -32,8 +32,11 @@ func (c *compiler) value(n *node, what string, t Type) (any, bool) {
 		return c.timestamp(n, what)
 	case List:
 		return c.list(n, what, t)
+	case String:
+		return c.stringValue(n, what, t.MaxLen)
+	default: // a type that was refused where it was declared
+		return nil, false
 	}
-	return c.stringValue(n, what, t.MaxLen)
 }
 
 func (c *compiler) stringValue(n *node, what string, limit int) (any, bool) {

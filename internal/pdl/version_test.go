@@ -105,6 +105,7 @@ func shuffle(random *rand.Rand, n *yaml.Node, key string) {
 		case random.IntN(3) == 0:
 			n.Style = []yaml.Style{yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle}[random.IntN(2)]
 		}
+	default:
 	}
 }
 

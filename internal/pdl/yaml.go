@@ -93,7 +93,7 @@ func (c *compiler) read(f File) []*node {
 	var docs []*node
 	for {
 		tree, err := loadNode(loader)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return docs
 		}
 		if err != nil {
