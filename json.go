@@ -30,7 +30,7 @@ func DecodeJSON(data []byte) (any, error) {
 	if err != nil {
 		return nil, r.explain(err)
 	}
-	if _, err := r.dec.ReadToken(); err != io.EOF {
+	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			return nil, Errorf(Malformed, "data after the end of the JSON document").At("$")
 		}

@@ -155,7 +155,7 @@ func (c *Client) send(ctx context.Context, call request) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read to its end, or is of no use
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: read the answer: %w", ErrUnreachable, err)

@@ -20,7 +20,6 @@ type fake struct {
 	refuse    error
 	ready     error
 	unnamed   bool // there is no policy
-	noted     string
 	revoked   string
 	mu        sync.Mutex
 	asked     []gate.Ask

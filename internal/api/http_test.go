@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/contract"
 	"github.com/strixlabs/execution-kernel/internal/api"
+	"github.com/strixlabs/execution-kernel/internal/gate"
 )
 
 func TestWhatIsNotThereIsAProblemToo(t *testing.T) {
@@ -210,5 +213,31 @@ func TestAnAnswerWithoutAConnectionHasNoBodyLeft(t *testing.T) {
 	s.door.ServeHTTP(w, r)
 	if w.Code != http.StatusOK || w.Header().Get("Connection") != "" {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
+// TestEveryCodeHasItsStatus: a code without one would be taken for our fault.
+func TestEveryCodeHasItsStatus(t *testing.T) {
+	data, _ := contract.File("problem.schema.json")
+	var schema struct {
+		Properties struct{ Code struct{ Enum []kernel.Code } }
+	}
+	must(t, json.Unmarshal(data, &schema))
+	var code kernel.Code
+	f := &fake{decide: func(context.Context, kernel.Caller, gate.Ask) (kernel.Decision, error) {
+		return kernel.Decision{}, kernel.Errorf(code, "because")
+	}}
+	handler, err := api.New(api.Config{Kernel: f, Hosts: api.LoopbackHosts(), Now: time.Now, Dev: true})
+	must(t, err)
+	for _, code = range schema.Properties.Code.Enum {
+		r := httptest.NewRequest(http.MethodPost, "/v1/decisions", strings.NewReader(deployTo("development", "")))
+		r.Host, r.RemoteAddr = "localhost", "127.0.0.1:1"
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		p := into[problem](t, answer{status: w.Code, body: w.Body.String()})
+		if p.Code != code || p.Status != w.Code || (w.Code == http.StatusInternalServerError) != (code == kernel.Internal) {
+			t.Errorf("%s: %d %s", code, w.Code, w.Body)
+		}
 	}
 }

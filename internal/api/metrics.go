@@ -93,8 +93,9 @@ func statusName(s store.Status) string {
 		return "not_committed"
 	case store.Conflict:
 		return "conflict"
+	default:
+		return "unknown"
 	}
-	return "unknown"
 }
 
 func (m *Metrics) answered(route string, status int, took time.Duration) {

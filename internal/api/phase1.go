@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -147,8 +148,8 @@ var phase1Paths = []struct{ native, here string }{
 
 // phase1Error points to the member that the caller sent.
 func phase1Error(err error) error {
-	e, ok := err.(*kernel.Error)
-	if !ok {
+	var e *kernel.Error
+	if !errors.As(err, &e) {
 		return err
 	}
 	for _, p := range phase1Paths {
