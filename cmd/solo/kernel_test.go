@@ -28,12 +28,13 @@ func startKernel(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 1 {
 		policies = ts.MkAbs(args[0])
 	}
-	data := ts.MkAbs("data")
+	cfg, err := app.Load(app.Sources{Flags: map[string]string{
+		"data": ts.MkAbs("data"), "policies": policies, "listen": "127.0.0.1:0", "log-format": "text",
+	}})
+	ts.Check(err)
 	ctx, stop := context.WithCancel(context.Background())
 	log, ended := &listening{url: make(chan string, 1)}, make(chan error, 1)
-	go func() {
-		ended <- app.Serve(ctx, app.Config{Data: data, Policies: policies, Listen: "127.0.0.1:0", LogFormat: "text"}, log, false)
-	}()
+	go func() { ended <- app.Serve(ctx, cfg, log, false) }()
 	ts.Defer(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,18 +24,41 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
-		Setup: func(env *testscript.Env) error { env.Setenv("HOME", env.WorkDir); return nil },
+		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    exits,
-			"kernel":   startKernel,
-			"recorded": recorded,
-			"fake":     startFake,
-			"asked":    asked,
-			"waitfile": waitFile,
-			"gone":     gone,
+			"exits":      exits,
+			"kernel":     startKernel,
+			"storefront": storefront,
+			"recorded":   recorded,
+			"fake":       startFake,
+			"asked":      asked,
+			"waitfile":   waitFile,
+			"gone":       gone,
 		},
 		RequireUniqueNames: true,
 	})
+}
+
+// setup gives scripts a home of their own, and Go its usual cache.
+func setup(env *testscript.Env) error {
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return fmt.Errorf("ask go for its cache: %w", err)
+	}
+	env.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("LC_ALL", "C")
+	return nil
+}
+
+// storefront FOLDER copies the example there, without what it may have made
+// where it is.
+func storefront(ts *testscript.TestScript, _ bool, args []string) {
+	source, to := "../../examples/storefront", ts.MkAbs(args[0])
+	ts.Check(os.CopyFS(to, os.DirFS(source)))
+	for _, made := range []string{"build", "deployed", ".solo"} {
+		ts.Check(os.RemoveAll(filepath.Join(to, made)))
+	}
 }
 
 // exits CODE COMMAND… runs a command that must end with this exit code.
