@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,7 +52,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // listening waits until a kernel answers on a data folder, and puts its
-// address into $URL and its process id into $PID.
+// address into $URL and $ADDR, and its process id into $PID.
 func listening(ts *testscript.TestScript, _ bool, args []string) {
 	folder := app.Folder{Path: ts.MkAbs(args[0])}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -59,6 +60,7 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		if running && h.URL != "" {
 			ts.Setenv("URL", h.URL)
+			ts.Setenv("ADDR", strings.TrimPrefix(h.URL, "http://"))
 			ts.Setenv("PID", strconv.Itoa(h.PID))
 			return
 		}

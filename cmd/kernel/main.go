@@ -34,9 +34,6 @@ func (c *cli) run(args []string) int {
 	c.stdout = out
 	root := c.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(c.stdin)
-	root.SetOut(c.stdout)
-	root.SetErr(c.stderr)
 	err := root.ExecuteContext(c.ctx)
 	if err == nil && out.err != nil {
 		err = out.err

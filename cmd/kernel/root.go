@@ -24,6 +24,11 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.Version = app.Version(c.version)
+	root.SetVersionTemplate("kernel {{.Version}}\n")
 	onlySubcommands(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
@@ -31,9 +36,13 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 		c.logCommand(), c.tokensCommand(), c.convertCommand(), c.doctorCommand(), c.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	for _, sub := range root.Commands() {
-		if sub.Name() == "completion" {
+		switch sub.Name() {
+		case "completion":
 			onlySubcommands(sub)
+		case "help":
+			sub.Run, sub.RunE = nil, helpOf
 		}
 	}
 	return root
@@ -61,12 +70,30 @@ func onlySubcommands(cmd *cobra.Command) {
 		if len(args) == 0 {
 			return misuse("a command is missing").WithHint("\"%s --help\" lists the commands", cmd.CommandPath())
 		}
-		e := misuse("unknown command %q for %q", args[0], cmd.CommandPath())
-		if near := suggest.DidYouMean(args[0], subcommands(cmd)); near != "" {
-			return e.WithHint("%s", near)
-		}
-		return e.WithHint("\"%s --help\" lists the commands", cmd.CommandPath())
+		return unknownCommand(cmd, args[0])
 	}
+}
+
+// unknownCommand says that cmd has no subcommand of this name, and which one
+// was meant.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	e := misuse("unknown command %q for %q", name, cmd.CommandPath())
+	if near := suggest.DidYouMean(name, subcommands(cmd)); near != "" {
+		return e.WithHint("%s", near)
+	}
+	return e.WithHint("\"%s --help\" lists the commands", cmd.CommandPath())
+}
+
+// helpOf is kernel help COMMAND.
+func helpOf(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	if err != nil {
+		return misuse("%v", err)
+	}
+	if len(rest) > 0 {
+		return unknownCommand(found, rest[0])
+	}
+	return found.Help()
 }
 
 func subcommands(cmd *cobra.Command) []string {

@@ -27,7 +27,7 @@ A second signal ends it at once.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
 			context.AfterFunc(ctx, stop) // from now on a signal ends the process
-			return app.Serve(ctx, cfg, c.stderr, terminal(c.stderr))
+			return app.Serve(ctx, cfg, app.Process{Stderr: c.stderr, Terminal: terminal(c.stderr), Version: c.version})
 		},
 	}
 	settingFlags(cmd, "policies", "data", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "log-format", "log-level")

@@ -11,10 +11,9 @@ import (
 // SignCheckpoint signs the log as it is now and returns the note: by the
 // kernel that runs, or with the folder's key when none does.
 func SignCheckpoint(ctx context.Context, cfg Config) (string, error) {
-	folder := Folder{Path: cfg.Data}
 	if cfg.Server == "" {
-		var err error
-		if folder, err = OpenFolder(cfg.Data); err != nil {
+		folder, err := OpenFolder(cfg.Data)
+		if err != nil {
 			return "", err
 		}
 		if _, running, err := Running(folder); err != nil || !running {

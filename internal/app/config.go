@@ -12,7 +12,7 @@ import (
 // A Config is the effective configuration: flags over variables over the file
 // over the defaults.
 type Config struct {
-	Data     string // the data folder
+	Data     string // the data folder; empty where there is neither a setting nor a home
 	Policies string // the bundle's folder or file
 
 	Listen          string // host:port
@@ -70,7 +70,8 @@ func Load(s Sources) (Config, error) {
 			}
 		}
 	}
-	return c, c.findData(s.Environ)
+	c.findData(s.Environ)
+	return c, nil
 }
 
 func (c *Config) assign(d Setting, value, source string) error {
@@ -116,22 +117,26 @@ func variableNames() []string {
 	return names
 }
 
-// findData fills in the default data folder (XDG Base Directory Specification
-// 0.8: a relative XDG_STATE_HOME is ignored).
-func (c *Config) findData(environ []string) error {
+// findData fills in the default data folder, if there is one (XDG Base
+// Directory Specification 0.8: a relative XDG_STATE_HOME is ignored).
+func (c *Config) findData(environ []string) {
 	if c.Data != "" {
-		return nil
+		return
 	}
 	if state := variable(environ, "XDG_STATE_HOME"); filepath.IsAbs(state) {
 		c.Data = filepath.Join(state, "execution-kernel")
-		return nil
-	}
-	if home := variable(environ, "HOME"); filepath.IsAbs(home) {
+	} else if home := variable(environ, "HOME"); filepath.IsAbs(home) {
 		c.Data = filepath.Join(home, ".local", "state", "execution-kernel")
-		return nil
 	}
-	return kernel.Errorf(kernel.Invalid, "no data folder: neither HOME nor XDG_STATE_HOME is an absolute path").
-		WithHint("name one with --data DIR")
+}
+
+// folder is the data folder of commands that need one.
+func (c Config) folder() (Folder, error) {
+	if c.Data == "" {
+		return Folder{}, kernel.Errorf(kernel.Invalid, "no data folder: neither HOME nor XDG_STATE_HOME is an absolute path").
+			WithHint("name one with --data DIR")
+	}
+	return Folder{Path: filepath.Clean(c.Data)}, nil
 }
 
 func variable(environ []string, name string) string {

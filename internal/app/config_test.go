@@ -131,8 +131,16 @@ func TestDefaultDataFolder(t *testing.T) {
 			t.Errorf("Load(%v).Data = %q, %v, want %q", c.environ, got.Data, err, c.want)
 		}
 	}
-	_, err := app.Load(app.Sources{})
+	homeless, err := app.Load(app.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = app.Connect(homeless)
 	wantError(t, "no home", err, "no data folder", "--data DIR")
+	homeless.Server = "http://127.0.0.1:1"
+	if _, err := app.Connect(homeless); err != nil {
+		t.Errorf("with a server and without a home Connect = %v, want a client", err)
+	}
 }
 
 func TestUnsafeStartsAreRefused(t *testing.T) {

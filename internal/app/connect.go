@@ -13,28 +13,32 @@ const maxTokenFile = 4096 // bytes
 // else the one that runs on the data folder. The data folder's admin token is
 // shown to the kernel of that folder and to no other.
 func Connect(cfg Config) (*client.Client, error) {
-	folder := Folder{Path: cfg.Data}
-	holder, running, err := Running(folder)
-	if err != nil && cfg.Server == "" {
-		return nil, err
-	}
-	server := cfg.Server
-	if server == "" {
-		if !running || holder.URL == "" {
-			return nil, errNotRunning(folder)
-		}
-		server = holder.URL
-	}
 	secret, err := cfg.secret()
 	if err != nil {
 		return nil, err
 	}
-	if secret == "" && running && server == holder.URL {
+	if cfg.Server != "" && (secret != "" || cfg.Data == "") {
+		return client.New(cfg.Server, secret)
+	}
+	folder, err := cfg.folder()
+	if err != nil {
+		return nil, err
+	}
+	holder, running, err := Running(folder)
+	switch {
+	case cfg.Server != "" && (err != nil || !running || holder.URL != cfg.Server):
+		return client.New(cfg.Server, "")
+	case err != nil:
+		return nil, err
+	case !running || holder.URL == "":
+		return nil, errNotRunning(folder)
+	}
+	if secret == "" {
 		if secret, err = readToken(folder.AdminToken()); err != nil {
 			return nil, err
 		}
 	}
-	return client.New(server, secret)
+	return client.New(holder.URL, secret)
 }
 
 // secret is the token that was given, or "".

@@ -37,9 +37,14 @@ type Finding struct {
 // runs it: as the kernel's own user it looks at the installation, as the user
 // that agents run as it makes sure that they can read nothing of it.
 func Doctor(ctx context.Context, cfg Config) []Finding {
-	d := doctor{cfg: cfg, folder: Folder{Path: filepath.Clean(cfg.Data)}, uid: os.Geteuid()}
+	d := doctor{cfg: cfg, uid: os.Geteuid()}
 	d.program()
-	d.data()
+	var err error
+	if d.folder, err = cfg.folder(); err != nil {
+		d.say("data", Fail, "name it: --data DIR", "%v", err)
+	} else {
+		d.data()
+	}
 	d.policies()
 	d.server(ctx)
 	return d.findings
@@ -209,6 +214,9 @@ func (d *doctor) writable(path string) {
 
 func (d *doctor) server(ctx context.Context) {
 	url := d.cfg.Server
+	if url == "" && d.folder.Path == "" {
+		return
+	}
 	if url == "" {
 		holder, running, err := Running(d.folder)
 		if err != nil || !running || holder.URL == "" {

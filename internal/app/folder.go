@@ -38,7 +38,9 @@ func (f Folder) AdminToken() string { return filepath.Join(f.Path, "admin.token"
 // it to others: mended names what it had to close. A folder that holds
 // something else, or that belongs to somebody else, is refused untouched.
 func CreateFolder(path string) (f Folder, mended []string, err error) {
-	f = Folder{Path: filepath.Clean(path)}
+	if f, err = (Config{Data: path}).folder(); err != nil {
+		return f, nil, err
+	}
 	if err := os.MkdirAll(f.Path, 0o700); err != nil {
 		return f, nil, fmt.Errorf("create the data folder: %w", err)
 	}
@@ -137,7 +139,10 @@ func closeToOthers(path string, info fs.FileInfo, mode fs.FileMode, mended []str
 
 // OpenFolder names a data folder, or a copy of one, for reading.
 func OpenFolder(path string) (Folder, error) {
-	f := Folder{Path: filepath.Clean(path)}
+	f, err := (Config{Data: path}).folder()
+	if err != nil {
+		return f, err
+	}
 	if _, err := os.Stat(f.Database()); err != nil {
 		return f, kernel.Errorf(kernel.Invalid, "%s: no decision log here", f.Path).
 			WithHint("name a data folder with --data DIR; a kernel that was never started has none")

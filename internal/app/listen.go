@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 
 	"github.com/strixlabs/execution-kernel"
@@ -23,14 +24,24 @@ func (s *service) certificate() (*tls.Certificate, error) {
 func listen(ctx context.Context, addr string, certificate *tls.Certificate) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, kernel.Errorf(kernel.Internal, "%v", err).WithHint("choose another address with --listen; port 0 picks a free one")
 	}
 	if certificate == nil {
-		return l, nil
+		return l, onlyLoopback(l)
 	}
 	return tls.NewListener(l, &tls.Config{
 		Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 	}), nil
+}
+
+// onlyLoopback closes a listener in the clear that other machines could reach:
+// what localhost means is a matter of configuration too.
+func onlyLoopback(l net.Listener) error {
+	host, _, err := net.SplitHostPort(l.Addr().String())
+	if err == nil && loopback(host) {
+		return nil
+	}
+	return errors.Join(kernel.Errorf(kernel.Invalid, "%s is no loopback address", l.Addr()).WithHint("listen on 127.0.0.1:7373"), l.Close())
 }
 
 // address is the URL of a listener: by the first name the server was given

@@ -65,7 +65,8 @@ func heldError(f Folder, file io.ReaderAt) error {
 	if h.URL != "" {
 		where = "and answers at " + h.URL
 	}
-	return fmt.Errorf("another kernel runs on data folder %s: process %d holds the lock %s", f.Path, h.PID, where)
+	return kernel.Errorf(kernel.Internal, "another kernel runs on data folder %s: process %d holds the lock %s", f.Path, h.PID, where).
+		WithHint("stop it first, or name another folder with --data DIR")
 }
 
 // Announce writes who holds the lock into its file, for whoever finds it held.

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -20,37 +22,59 @@ type sealer struct {
 	caller kernel.Caller
 	log    *slog.Logger
 
+	mu        sync.Mutex
 	published string // what the file holds; empty: not known
-	problem   string // what was last complained about
+	problem   error  // why the last seal failed; nil: it did not
 }
 
-// seal signs a checkpoint if the log grew. The note is in the store before it
-// is in the file: a crash between the two leaves the file one checkpoint
-// behind, the other order would publish what the store does not know.
+// seal signs a checkpoint if the log grew, and makes sure that the file holds
+// the latest one.
 func (s *sealer) seal(ctx context.Context) {
 	note, err := s.gate.Checkpoint(ctx, s.caller)
-	if err == nil && note != s.published {
-		if err = writeFile(s.file, []byte(note), 0o600); err == nil {
-			s.published = note
-		}
+	if err == nil {
+		err = s.publish(note)
 	}
-	if errors.Is(err, context.Canceled) {
-		return
+	if !errors.Is(err, context.Canceled) {
+		s.settle(err)
 	}
-	s.complain(err)
 }
 
-// complain says what is wrong when that changes, not every second.
-func (s *sealer) complain(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
+// publish writes a note that is in the store into the file. A crash between
+// the two leaves the file one checkpoint behind; the other order would publish
+// what the store does not know.
+func (s *sealer) publish(note string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if note == s.published {
+		return nil
 	}
-	if text != s.problem && err != nil {
-		s.log.Error("no checkpoint could be signed; decisions go on", "error", err)
+	if err := writeFile(s.file, []byte(note), 0o600); err != nil {
+		return fmt.Errorf("publish the checkpoint: %w", err)
 	}
-	if text == "" && s.problem != "" {
+	s.published = note
+	return nil
+}
+
+// settle keeps why sealing fails, and says so when that changes.
+func (s *sealer) settle(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil && (s.problem == nil || err.Error() != s.problem.Error()):
+		s.log.Error("no checkpoint could be signed", "error", err)
+	case err == nil && s.problem != nil:
 		s.log.Info("checkpoints are signed again")
 	}
-	s.problem = text
+	s.problem = err
+}
+
+// probe says that the log cannot be signed: what is decided now could not be
+// proved later.
+func (s *sealer) probe(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problem == nil {
+		return nil
+	}
+	return kernel.Errorf(kernel.Unavailable, "no checkpoint of the log could be signed; the kernel's log says why")
 }

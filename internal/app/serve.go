@@ -32,24 +32,32 @@ const (
 // calls under way are answered, a checkpoint is signed, the lock is released.
 // When it can be called it says so in one line on stderr:
 // "listening on http://127.0.0.1:7373".
-func Serve(ctx context.Context, cfg Config, stderr io.Writer, terminal bool) error {
+func Serve(ctx context.Context, cfg Config, p Process) error {
 	if err := cfg.CheckServe(); err != nil {
 		return err
 	}
 	signal.Ignore(unix.SIGXFSZ) // a limit on file sizes is a failing disk, not a crash
-	s := &service{cfg: cfg, log: cfg.NewLogger(stderr, terminal)}
+	s := &service{cfg: cfg, version: p.Version, log: cfg.NewLogger(p.Stderr, p.Terminal)}
 	if err := s.start(ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
-	fmt.Fprintf(stderr, "listening on %s\n", s.url)
+	fmt.Fprintf(p.Stderr, "listening on %s\n", s.url)
 	return s.run(ctx)
+}
+
+// A Process is what the service is told of the process it runs in.
+type Process struct {
+	Stderr   io.Writer
+	Terminal bool   // people read Stderr
+	Version  string // of the program; empty: what the build says
 }
 
 // A service is a running kernel.
 type service struct {
-	cfg Config
-	log *slog.Logger
-	url string // where it answers
+	cfg     Config
+	version string
+	log     *slog.Logger
+	url     string // where it answers
 
 	folder   Folder
 	listener net.Listener
@@ -58,6 +66,7 @@ type service struct {
 	policies *reloader
 	sealer   *sealer
 	server   *http.Server
+	started  bool // there may be something to sign at the end
 
 	closers []func(context.Context) error // of what start opened, run in reverse
 }
@@ -81,7 +90,7 @@ func (s *service) start(ctx context.Context) error {
 		return err
 	}
 	s.onClose(func(context.Context) error { return ignoreClosed(s.listener.Close()) })
-	metrics := api.NewMetrics(VersionsOf("").Version)
+	metrics := api.NewMetrics(Version(s.version))
 	if err := s.openLog(ctx, metrics); err != nil {
 		return err
 	}
@@ -91,7 +100,7 @@ func (s *service) start(ctx context.Context) error {
 	if err := errors.Join(s.watch(policies, metrics), s.open(metrics)); err != nil {
 		return err
 	}
-	s.url = address(s.listener.Addr(), s.cfg)
+	s.url, s.started = address(s.listener.Addr(), s.cfg), true
 	return lock.Announce(Holder{PID: os.Getpid(), URL: s.url})
 }
 
@@ -132,14 +141,16 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	if err := s.checkLog(ctx, db, signer); err != nil {
 		return err
 	}
+	s.sealer = &sealer{file: s.folder.CheckpointFile(), caller: self(), log: s.log}
 	s.gate, err = gate.New(ctx, gate.Config{
-		Store: s.disk, Signer: signer, Clock: Clock, Rand: random, Node: node(), Log: s.log, OnCommit: metrics.Commit,
+		Store: s.disk, Signer: signer, Clock: Clock, Rand: random, Node: node(), Log: s.log,
+		OnCommit: metrics.Commit, OnPublish: s.sealer.publish,
 	})
 	if err != nil {
 		return s.explain(ctx, db, signer, err)
 	}
 	s.onClose(s.gate.Close)
-	s.sealer = &sealer{gate: s.gate, file: s.folder.CheckpointFile(), caller: self(), log: s.log}
+	s.sealer.gate = s.gate
 	if err := s.gate.KnowToken(ctx, secret, "local administrator", kernel.RoleAdmin); err != nil {
 		return s.adminTokenError(err)
 	}
@@ -150,7 +161,8 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 func (s *service) open(metrics *api.Metrics) error {
 	handler, err := api.New(api.Config{
 		Kernel: s.gate, Hosts: append(api.LoopbackHosts(), s.cfg.Hosts...), Now: Clock, Dev: s.cfg.Dev,
-		Log: s.log, Metrics: metrics, Notes: []api.Check{{Part: "policy", Probe: s.policies.probe}},
+		Log: s.log, Metrics: metrics, Checks: []api.Check{{Part: "log", Probe: s.sealer.probe}},
+		Notes: []api.Check{{Part: "policy", Probe: s.policies.probe}},
 	})
 	if err != nil {
 		return err
@@ -164,7 +176,7 @@ func (s *service) open(metrics *api.Metrics) error {
 
 // run answers until ctx ends, and closes.
 func (s *service) run(ctx context.Context) error {
-	s.log.Info("started", "url", s.url, "data", s.folder.Path, "policies", s.cfg.Policies,
+	s.log.Info("started", "version", Version(s.version), "url", s.url, "data", s.folder.Path, "policies", s.cfg.Policies,
 		"policy_version", s.gate.PolicyVersion(), "entries", s.gate.Size())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -191,7 +203,7 @@ func (s *service) run(ctx context.Context) error {
 	stop()
 	loops.Wait()
 	if failed != nil {
-		s.sealer = nil // nothing can be written any more
+		s.started = false // nothing can be written any more, and nothing signed
 		return errors.Join(fmt.Errorf("the disk failed, and only a new process can tell what is on it: %w", failed), s.close())
 	}
 	return errors.Join(err, s.close())
@@ -212,7 +224,7 @@ func (s *service) close() error {
 }
 
 func (s *service) closeAll(ctx context.Context) error {
-	if s.sealer != nil {
+	if s.started {
 		s.sealer.seal(ctx)
 	}
 	var errs []error

@@ -208,6 +208,36 @@ func (p *process) halfCall() net.Conn {
 	return c
 }
 
+func TestCheckpointThatCannotBePublishedTurnsReadinessRed(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), starterBundle(t))
+	eventually(t, "the first checkpoint is published", func() bool {
+		_, err := os.Stat(p.folder.CheckpointFile())
+		return err == nil
+	})
+	if err := os.Remove(p.folder.CheckpointFile()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(p.folder.CheckpointFile(), 0o700); err != nil { // nothing can be renamed to a folder
+		t.Fatal(err)
+	}
+	if _, err := p.admin().Decide(t.Context(), deploy("staging")); err != nil {
+		t.Errorf("Decide = %v, want a decision: the record is on disk", err)
+	}
+	eventually(t, "readiness is red", func() bool {
+		code, body := p.status("/readyz")
+		return code == http.StatusServiceUnavailable && strings.Contains(body, "no checkpoint")
+	})
+	if err := os.Remove(p.folder.CheckpointFile()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness is green again", func() bool {
+		code, _ := p.status("/readyz")
+		return code == http.StatusOK
+	})
+	p.stop()
+}
+
 func TestDevAnswersWithoutAToken(t *testing.T) {
 	t.Parallel()
 	p := start(t, t.TempDir(), starterBundle(t), "KERNEL_DEV=true")
@@ -295,7 +325,7 @@ func TestServeRefusesWhatIsNotSafeBeforeItTouchesAnything(t *testing.T) {
 		{"an empty folder of policies", "no *.yaml", app.Config{Listen: "127.0.0.1:0", Policies: t.TempDir()}},
 	} {
 		c.cfg.LogFormat, c.cfg.LogLevel, c.cfg.Data, c.cfg.MinFreeMiB = "auto", "info", filepath.Join(dir, "data"), 64
-		err := app.Serve(context.Background(), c.cfg, new(syncBuffer), false)
+		err := app.Serve(context.Background(), c.cfg, app.Process{Stderr: new(syncBuffer)})
 		wantError(t, c.name, err, c.want, "")
 		if _, err := os.Stat(c.cfg.Data); err == nil {
 			t.Errorf("%s: the data folder was made", c.name)

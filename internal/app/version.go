@@ -17,19 +17,21 @@ type Versions struct {
 	PDL     string `json:"pdl"`
 }
 
-// Versions of a program whose linker was told version, or "" when it was not:
-// then the module's own says it, or "devel".
-func VersionsOf(version string) Versions {
-	v := Versions{Version: version, Go: runtime.Version(), PDL: "v1"}
+// Version is what the linker was told, else what the build says, else "devel".
+func Version(linked string) string {
+	if info, ok := debug.ReadBuildInfo(); ok && linked == "" && info.Main.Version != "(devel)" {
+		linked = info.Main.Version
+	}
+	return cmp.Or(linked, "devel")
+}
+
+// VersionsOf collects the versions of a program whose linker was told linked.
+func VersionsOf(linked string) Versions {
+	v := Versions{Version: Version(linked), Commit: "unknown", Go: runtime.Version(), PDL: "v1"}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if v.Version == "" && info.Main.Version != "(devel)" {
-			v.Version = info.Main.Version
-		}
-		v.Commit = commitOf(info)
+		v.Commit = cmp.Or(commitOf(info), v.Commit)
 	}
 	v.SQLite, _ = sqlite.LibraryVersion() // an unfit one is refused when a log is opened, and by doctor
-	v.Version = cmp.Or(v.Version, "devel")
-	v.Commit = cmp.Or(v.Commit, "unknown")
 	return v
 }
 
