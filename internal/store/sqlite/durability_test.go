@@ -25,9 +25,17 @@ type writer struct {
 // next makes a batch of so many decisions.
 func (w *writer) next(t testing.TB, size int) *store.Batch {
 	t.Helper()
-	build, err := ledger.Extend(0, w.head)
+	b, err := w.build(size)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return b
+}
+
+func (w *writer) build(size int) (*store.Batch, error) {
+	build, err := ledger.Extend(0, w.head)
+	if err != nil {
+		return nil, err
 	}
 	for i := range size {
 		e, private := decided(int(w.head.Size) + i)
@@ -35,14 +43,14 @@ func (w *writer) next(t testing.TB, size int) *store.Batch {
 			private = ledger.NewPrivate(salt, []byte(`"`+strings.Repeat("p", w.pad)+`"`))
 		}
 		if _, err := build.Append(e, private); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
 	w.n++
 	return &store.Batch{
 		ID: fmt.Sprintf("batch-%d", w.n), PrevSize: w.head.Size, Next: build.Head(), Entries: build.Entries(),
 		Transitions: []store.Transition{{RecordKey: store.RecordKey{Kind: "k", Key: fmt.Sprint(w.n)}, Value: []byte("v")}},
-	}
+	}, nil
 }
 
 // commit commits a batch that must be committed.

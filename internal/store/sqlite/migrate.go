@@ -33,15 +33,19 @@ var ErrNewer = errors.New("made by a later version of this program")
 // written to a file that is not.
 func prepareFile(c *sqlite.Conn, path string) error {
 	version, err := fileVersion(c)
-	if err != nil || version == schemaVersion {
+	if err != nil {
 		return err
 	}
 	if version == 0 {
-		if err := pragmas(c, fmt.Sprintf("application_id=%d", applicationID), "journal_mode=WAL"); err != nil {
-			return err
-		}
+		err = pragmas(c, fmt.Sprintf("application_id=%d", applicationID), "journal_mode=WAL")
 	}
-	return migrate(path)
+	if err == nil && version < schemaVersion {
+		err = migrate(path)
+	}
+	if err != nil {
+		return err
+	}
+	return checkSchema(c)
 }
 
 // fileVersion returns the file's schema version, 0 for one that is empty.

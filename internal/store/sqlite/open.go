@@ -90,6 +90,9 @@ func Open(path string, config Config) (*DB, error) {
 }
 
 func (db *DB) open() error {
+	if _, err := LibraryVersion(); err != nil {
+		return err
+	}
 	if err := createFile(db.path); err != nil {
 		return err
 	}
@@ -98,10 +101,10 @@ func (db *DB) open() error {
 		return err
 	}
 	db.writer.SetBusyTimeout(busyTimeout)
-	if _, err := libraryVersion(db.writer); err != nil {
+	if err := prepareFile(db.writer, db.path); err != nil {
 		return err
 	}
-	if err := prepareFile(db.writer, db.path); err != nil {
+	if err := os.Chmod(db.path, 0o600); err != nil { // only now is it known to be ours
 		return err
 	}
 	if err := pragmas(db.writer, writerPragmas...); err != nil {
@@ -138,7 +141,7 @@ func settle(c *sqlite.Conn) error {
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return os.Chmod(path, 0o600)
+		return nil
 	}
 	if err != nil {
 		return err

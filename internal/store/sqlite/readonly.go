@@ -40,6 +40,9 @@ func OpenReadOnly(path string) (*DB, error) {
 }
 
 func (db *DB) openReadOnly() error {
+	if _, err := LibraryVersion(); err != nil {
+		return err
+	}
 	info, err := os.Stat(db.path)
 	if err != nil {
 		return err
@@ -62,9 +65,6 @@ func (db *DB) openReadOnly() error {
 		return err
 	}
 	defer db.readers.Put(c)
-	if _, err := libraryVersion(c); err != nil {
-		return err
-	}
 	switch version, err := fileVersion(c); {
 	case err != nil:
 		return err
@@ -73,7 +73,7 @@ func (db *DB) openReadOnly() error {
 	case version < schemaVersion:
 		return fmt.Errorf("%w: schema version %d, this one reads %d", ErrOlder, version, schemaVersion)
 	}
-	return nil
+	return checkSchema(c)
 }
 
 // source says what to open, by what lies beside the file.

@@ -16,22 +16,21 @@ var minVersion = [3]int{3, 51, 3}
 
 // LibraryVersion returns the version of the SQLite in this program. The error
 // says that it is one that Open refuses.
-func LibraryVersion() (string, error) {
+func LibraryVersion() (version string, err error) {
 	c, err := sqlite.OpenConn(":memory:", sqlite.OpenReadWrite)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("open SQLite: %w", err)
 	}
-	version, err := libraryVersion(c)
-	return version, errors.Join(err, c.Close())
-}
-
-func libraryVersion(c *sqlite.Conn) (string, error) {
-	version, err := sqlitex.ResultText(c.Prep("SELECT sqlite_version()"))
-	if err == nil && !versionAtLeast(version, minVersion) {
-		err = fmt.Errorf("SQLite %s can corrupt the log; this program must be built with %d.%d.%d or later",
+	defer func() { err = errors.Join(err, c.Close()) }()
+	version, err = sqlitex.ResultText(c.Prep("SELECT sqlite_version()"))
+	if err != nil {
+		return "", fmt.Errorf("read the version of SQLite: %w", err)
+	}
+	if !versionAtLeast(version, minVersion) {
+		return version, fmt.Errorf("SQLite %s can corrupt the log; this program must be built with %d.%d.%d or later",
 			version, minVersion[0], minVersion[1], minVersion[2])
 	}
-	return version, err
+	return version, nil
 }
 
 func versionAtLeast(version string, least [3]int) bool {

@@ -1,0 +1,681 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/merkle"
+	"github.com/strixlabs/execution-kernel/internal/store"
+	database "github.com/strixlabs/execution-kernel/internal/store/sqlite"
+)
+
+// evidence is a log of 60 entries with checkpoints of size 20, 40 and 60.
+type evidence struct {
+	dir    string
+	signer *ledger.Signer
+	notes  []string
+}
+
+func (ev *evidence) trust(notes ...string) ledger.Trust {
+	return ledger.Trust{VerifierKey: ev.signer.VerifierKey(), Checkpoints: notes}
+}
+
+func makeEvidence(t *testing.T) *evidence {
+	t.Helper()
+	key, _, err := ledger.GenerateKey("test.example/log", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ledger.NewSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev := &evidence{dir: t.TempDir(), signer: signer}
+	db := open(t, filepath.Join(ev.dir, "kernel.db"))
+	sealer, err := ledger.NewSealer(t.Context(), db, signer, 0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < 60; n += 10 {
+		commitEntries(t, db, n, 10)
+		if n%20 == 0 {
+			continue
+		}
+		seal, err := sealer.Seal(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		commitNote(t, db, seal.Size, seal.Note)
+		sealer.Keep(seal)
+		ev.notes = append(ev.notes, seal.Note)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return ev
+}
+
+// nth makes the n-th entry: mostly decisions, and one of every other kind.
+func nth(n int) (ledger.Entry, *store.Private) {
+	e, private := decided(n)
+	switch n % 12 {
+	case 2:
+		e.Decision, private = nil, nil
+		e.Refusal = &ledger.Refused{Code: kernel.Invalid, Path: "$.agent", Size: 12, Count: 1}
+	case 5:
+		e.Decision, private = nil, nil
+		e.Policy = &ledger.PolicyChange{Change: "activated", Version: policyVersion}
+	case 8:
+		e.Decision, private = nil, nil
+		e.Token = &ledger.TokenChange{Change: "created", ID: "t1", Name: "ci", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-001"}
+	case 11:
+		e.Decision, private = nil, nil
+		e.Access = &ledger.Access{What: "decisions", Query: "limit=5"}
+	}
+	return e, private
+}
+
+func commitEntries(t *testing.T, db *database.DB, from, count int) {
+	t.Helper()
+	head, err := db.Head(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	build, err := ledger.Extend(0, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := from; n < from+count; n++ {
+		if _, err := build.Append(nth(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustCommit(t, db, &store.Batch{ID: fmt.Sprint("b", from), PrevSize: head.Size, Next: build.Head(), Entries: build.Entries()})
+}
+
+func commitNote(t *testing.T, db *database.DB, size uint64, note string) {
+	t.Helper()
+	head, err := db.Head(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, db, &store.Batch{
+		ID: fmt.Sprint("c", size), PrevSize: head.Size, Next: head,
+		Transitions: []store.Transition{{RecordKey: ledger.CheckpointKey(size), Value: []byte(note)}},
+	})
+}
+
+func mustCommit(t *testing.T, db *database.DB, b *store.Batch) {
+	t.Helper()
+	if out, err := db.Commit(t.Context(), b); err != nil || out.Status != store.Committed {
+		t.Fatal(out, err)
+	}
+}
+
+// copyOf copies the evidence for one tampering.
+func (ev *evidence) copyOf(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(ev.dir, "kernel.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "kernel.db")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// alter runs SQL on a copy, as anybody with the file can.
+func alter(t *testing.T, path, sql string, args ...any) {
+	t.Helper()
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if len(args) == 0 {
+		err = sqlitex.ExecuteScript(c, sql, nil)
+	} else {
+		err = sqlitex.Execute(c, sql, &sqlitex.ExecOptions{Args: args})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// edit changes bytes of a copy behind SQLite's back.
+func edit(t *testing.T, path, old, new string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(data, []byte(old)); n != 1 {
+		t.Fatalf("%d places hold %q, want one", n, old)
+	}
+	if err := os.WriteFile(path, bytes.Replace(data, []byte(old), []byte(new), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rewrite makes a copy consistent again after change has altered its entries:
+// fresh leaves, columns and head, as one who knows the format would.
+func rewrite(t *testing.T, path string, change func([]ledger.Entry, []*store.Private) ([]ledger.Entry, []*store.Private)) {
+	t.Helper()
+	entries, privates := readAll(t, path)
+	entries, privates = change(entries, privates)
+	var tree merkle.Tree
+	alter(t, path, "DELETE FROM entries; DELETE FROM private")
+	for i, e := range entries {
+		e.Seq = uint64(i)
+		body, err := ledger.Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf := merkle.LeafHash(body)
+		if err := tree.Append(leaf); err != nil {
+			t.Fatal(err)
+		}
+		d := e.Decision
+		if d == nil {
+			d = &ledger.Decided{}
+		}
+		decision := ""
+		if e.Decision != nil {
+			decision = d.Verdict.Decision.String()
+		}
+		alter(t, path, "INSERT INTO entries VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			i, e.Instant.UnixNano(), string(e.Kind()), d.ID, e.Caller, d.Agent, d.Action, decision, leaf[:], string(body))
+		if p := privates[i]; p != nil {
+			alter(t, path, "INSERT INTO private VALUES (0, ?, ?, ?, ?)", i, string(p.Request), p.Salt, p.Digest)
+		}
+	}
+	setHead(t, path, &tree)
+}
+
+func setHead(t *testing.T, path string, tree *merkle.Tree) {
+	t.Helper()
+	root := tree.Root()
+	var hashes []byte
+	for _, h := range tree.Hashes() {
+		hashes = append(hashes, h[:]...)
+	}
+	alter(t, path, `UPDATE heads SET size = ?, root = ?, "range" = ?`, int64(tree.Size()), root[:], hashes)
+}
+
+func readAll(t *testing.T, path string) (entries []ledger.Entry, privates []*store.Private) {
+	t.Helper()
+	db, err := database.OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for row, err := range db.Entries(t.Context(), store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := ledger.Decode(row.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, privates = append(entries, e), append(privates, row.Private)
+	}
+	return entries, privates
+}
+
+// cutTail leaves the first n entries, with a head that fits.
+func cutTail(t *testing.T, path string, n int) {
+	t.Helper()
+	rewrite(t, path, func(e []ledger.Entry, p []*store.Private) ([]ledger.Entry, []*store.Private) { return e[:n], p[:n] })
+}
+
+func verify(t *testing.T, path string, trust ledger.Trust) ledger.Report {
+	t.Helper()
+	db, err := database.OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	report, err := ledger.Verify(t.Context(), db, trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func TestAGoodLogVerifies(t *testing.T) {
+	ev := makeEvidence(t)
+	for _, c := range []struct {
+		name  string
+		trust ledger.Trust
+		want  string
+	}{
+		{"no trust", ledger.Trust{}, "own hashes only"},
+		{"the key", ev.trust(), "signed checkpoint of size 60 by the key of test.example/log, and 2 before it"},
+		{"the key and a note", ev.trust(ev.notes...), "signed checkpoint of size 60 by the key of test.example/log, and 2 before it"},
+	} {
+		report := verify(t, filepath.Join(ev.dir, "kernel.db"), c.trust)
+		if !report.OK() || report.Entries != 60 || !strings.HasPrefix(report.Trust.String(), c.want) {
+			t.Errorf("%s: %d entries, trust %q, findings %v; want 60, %q, none", c.name, report.Entries, report.Trust, report.List, c.want)
+		}
+		if report.Kinds[ledger.KindDecision] != 40 || report.Kinds[ledger.KindToken] != 5 {
+			t.Errorf("%s: kinds %v", c.name, report.Kinds)
+		}
+	}
+}
+
+func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
+	ev := makeEvidence(t)
+	other := makeEvidence(t) // the same entries, another key
+	elsewhere, err := ev.signer.Sign(merkle.Checkpoint{Origin: "test.example/log", Size: 60, Root: merkle.Hash{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type entries = []ledger.Entry
+	type privates = []*store.Private
+	for _, c := range []struct {
+		name   string
+		tamper func(t *testing.T, path string)
+		notes  []string // given besides those in the log
+		want   []string // findings, in any place
+	}{
+		{
+			name: "one byte of a body, by SQL",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE entries SET body = replace(body, 'node-1', 'node-2') WHERE seq = 7`)
+			},
+			want: []string{"entry 7: it does not hash to its leaf"},
+		},
+		{
+			name:   "one byte of a body, in the file",
+			tamper: func(t *testing.T, path string) { edit(t, path, `"node":"node-1","seq":7,`, `"node":"node-7","seq":7,`) },
+			want:   []string{"entry 7: it does not hash to its leaf"},
+		},
+		{
+			name:   "a body that is no JSON any more",
+			tamper: func(t *testing.T, path string) { edit(t, path, `"node":"node-1","seq":7,`, `"node":"node-1","seq":7;`) },
+			want:   []string{"entry 7: it does not hash to its leaf", "entry 7: its body cannot be read"},
+		},
+		{
+			name: "a leaf",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE entries SET leaf = zeroblob(32) WHERE seq = 31`)
+			},
+			want: []string{"entry 31: it does not hash to its leaf"},
+		},
+		{
+			name: "an entry removed",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `DELETE FROM entries WHERE seq = 33; DELETE FROM private WHERE seq = 33`)
+			},
+			want: []string{"entry 33: it is missing"},
+		},
+		{
+			name: "three entries removed",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `DELETE FROM entries WHERE seq BETWEEN 33 AND 35; DELETE FROM private WHERE seq BETWEEN 33 AND 35`)
+			},
+			want: []string{"entry 33: it is missing, as are all up to entry 35"},
+		},
+		{
+			name: "an entry removed, the rest moved up and hashed again",
+			tamper: func(t *testing.T, path string) {
+				rewrite(t, path, func(e entries, p privates) (entries, privates) {
+					return slices.Delete(e, 33, 34), slices.Delete(p, 33, 34)
+				})
+			},
+			want: []string{"entry 20: from here to entry 39 something was replaced together with its hash", "entry 59: it is missing"},
+		},
+		{
+			name: "an entry inserted, the rest moved down",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE entries SET seq = -seq - 1 WHERE seq >= 33; UPDATE entries SET seq = -seq WHERE seq < 0;
+					UPDATE private SET seq = -seq - 1 WHERE seq >= 33; UPDATE private SET seq = -seq WHERE seq < 0;
+					INSERT INTO entries SELECT shard, 33, instant, kind, '', caller, agent, action, decision, leaf, body FROM entries WHERE seq = 32`)
+			},
+			want: []string{"entry 33: its column seq is 33, its body says 32", "entry 34: its column seq is 34, its body says 33"},
+		},
+		{
+			name: "an entry inserted, the rest moved down and hashed again",
+			tamper: func(t *testing.T, path string) {
+				rewrite(t, path, func(e entries, p privates) (entries, privates) {
+					return slices.Insert(e, 44, e[41]), slices.Insert(p, 44, nil)
+				})
+			},
+			want: []string{"entry 40: from here to entry 59 something was replaced together with its hash"},
+		},
+		{
+			name: "an entry added at the end",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `INSERT INTO entries SELECT shard, 60, instant, kind, '', caller, agent, action, decision, leaf, body FROM entries WHERE seq = 59`)
+			},
+			want: []string{"entry 60: its column seq is 60, its body says 59", "entry 60: it is beyond the head"},
+		},
+		{
+			name: "two entries exchanged",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE entries SET seq = -1 WHERE seq = 12; UPDATE entries SET seq = 12 WHERE seq = 13; UPDATE entries SET seq = 13 WHERE seq = -1`)
+			},
+			want: []string{"entry 12: its column seq is 12, its body says 13", "entry 13: its column seq is 13, its body says 12", "entry 13: its instant is before"},
+		},
+		{
+			name: "an entry replaced together with its hash",
+			tamper: func(t *testing.T, path string) {
+				rewrite(t, path, func(e entries, p privates) (entries, privates) {
+					e[24].Decision.Verdict.Decision = kernel.Allow
+					e[24].Decision.Verdict.Reason = "never mind"
+					return e, p
+				})
+			},
+			want: []string{"entry 20: from here to entry 39 something was replaced together with its hash: the log is not the one of the stored checkpoint 40"},
+		},
+		{
+			name: "the tail cut off, head and checkpoints left",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `DELETE FROM entries WHERE seq >= 55; DELETE FROM private WHERE seq >= 55`)
+			},
+			want: []string{"entry 55: it is missing, as are all up to entry 59"},
+		},
+		{
+			name:   "the tail cut off, the head rewritten",
+			tamper: func(t *testing.T, path string) { cutTail(t, path, 55) },
+			want:   []string{"entry 55: it is missing, as are all up to entry 59: the tail was cut off, which the stored checkpoint 60 vouches for"},
+		},
+		{
+			name: "the tail cut off, head and checkpoints rolled back, but somebody kept a note",
+			tamper: func(t *testing.T, path string) {
+				cutTail(t, path, 40)
+				alter(t, path, `DELETE FROM records WHERE kind = 'checkpoint' AND key > '00000000000000000040'`)
+			},
+			notes: ev.notes[2:],
+			want:  []string{"entry 40: it is missing, as are all up to entry 59: the tail was cut off, which the given checkpoint 1 vouches for"},
+		},
+		{
+			name: "everything removed, but somebody kept a note",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `DELETE FROM entries; DELETE FROM private; DELETE FROM heads; DELETE FROM records`)
+			},
+			notes: ev.notes[:1],
+			want:  []string{"entry 0: it is missing, as are all up to entry 19: the tail was cut off"},
+		},
+		{
+			name: "the whole log rewritten, but somebody kept a note",
+			tamper: func(t *testing.T, path string) {
+				rewrite(t, path, func(e entries, p privates) (entries, privates) {
+					for i := range e {
+						e[i].Node = "node-9"
+					}
+					return e, p
+				})
+				alter(t, path, `DELETE FROM records WHERE kind = 'checkpoint'`)
+			},
+			notes: ev.notes[2:],
+			want:  []string{"entry 0: from here to entry 59 something was replaced together with its hash: the log is not the one of the given checkpoint 1"},
+		},
+		{
+			name:   "two logs for one origin",
+			tamper: func(*testing.T, string) {},
+			notes:  []string{elsewhere},
+			want:   []string{"two logs were signed as test.example/log", "of size 60"},
+		},
+		{
+			name: "a checkpoint by another key",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE records SET value = ? WHERE key = '00000000000000000040'`, []byte(other.notes[1]))
+			},
+			want: []string{"the stored checkpoint 40 is not to be believed"},
+		},
+		{
+			name: "a checkpoint that is none",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE records SET value = x'00ff' WHERE key = '00000000000000000040'`)
+			},
+			want: []string{"the stored checkpoint 40 is not to be believed"},
+		},
+		{
+			name: "a checkpoint under another size",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE records SET key = '00000000000000000041' WHERE key = '00000000000000000040'`)
+			},
+			want: []string{"the stored checkpoint 41 is kept under another size than the 40 it is about"},
+		},
+		{
+			name: "a request",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE private SET request = replace(request, 'CHG-6', 'CHG-7') WHERE seq = 6`)
+			},
+			want: []string{"entry 6: request and salt are not what the entry is committed to"},
+		},
+		{
+			name: "a salt",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE private SET salt = zeroblob(32) WHERE seq = 6`)
+			},
+			want: []string{"entry 6: request and salt are not what the entry is committed to"},
+		},
+		{
+			name: "a salt cut short",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE private SET salt = x'00', request = x'0707' || request WHERE seq = 6`)
+			},
+			want: []string{"entry 6: the salt has 1 bytes instead of 32"},
+		},
+		{
+			name: "a digest",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE private SET digest = 'sha256:00' WHERE seq = 6`)
+			},
+			want: []string{"entry 6: the digest is not that of the request"},
+		},
+		{
+			name:   "a request removed",
+			tamper: func(t *testing.T, path string) { alter(t, path, `DELETE FROM private WHERE seq = 6`) },
+			want:   []string{"entry 6: the request is missing"},
+		},
+		{
+			name:   "a request moved to another entry",
+			tamper: func(t *testing.T, path string) { alter(t, path, `UPDATE private SET seq = 5 WHERE seq = 6`) },
+			want:   []string{"entry 6: the request is missing", "entry 5: there is a request beside it, but it is no decision"},
+		},
+		{
+			name: "a request for no entry",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `INSERT INTO private VALUES (0, 99, '{}', zeroblob(32), '')`)
+			},
+			want: []string{"shard 0: there is a request for entry 99, but no entry"},
+		},
+		{
+			name: "columns for queries",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `UPDATE entries SET agent = 'agent-x' WHERE seq = 6; UPDATE entries SET action = 'x' WHERE seq = 7;
+					UPDATE entries SET decision = 'ALLOW' WHERE seq = 9; UPDATE entries SET caller = 'x' WHERE seq = 10;
+					UPDATE entries SET kind = 'policy' WHERE seq = 12; UPDATE entries SET id = 'x' WHERE seq = 13;
+					UPDATE entries SET instant = instant + 1 WHERE seq = 15`)
+			},
+			want: []string{
+				`entry 6: its column agent is "agent-x", its body says "agent-006"`, "entry 7: its column action", "entry 9: its column decision",
+				"entry 10: its column caller", "entry 12: its column kind", "entry 13: its column id", "entry 15: its column instant",
+			},
+		},
+		{
+			name:   "the head's size, less",
+			tamper: func(t *testing.T, path string) { alter(t, path, `UPDATE heads SET size = 59`) },
+			want:   []string{"the head of size 59 has another root", "entry 59: it is beyond the head"},
+		},
+		{
+			name:   "the head's size, more",
+			tamper: func(t *testing.T, path string) { alter(t, path, `UPDATE heads SET size = 61`) },
+			want:   []string{"entry 60: it is missing"},
+		},
+		{
+			name:   "the head's root",
+			tamper: func(t *testing.T, path string) { alter(t, path, `UPDATE heads SET root = zeroblob(32)`) },
+			want:   []string{"the head of size 60 has another root than the entries"},
+		},
+		{
+			name:   "the head's compact range",
+			tamper: func(t *testing.T, path string) { alter(t, path, `UPDATE heads SET "range" = zeroblob(128)`) },
+			want:   []string{"the head of size 60 has another compact range than the entries"},
+		},
+		{
+			name:   "the head removed",
+			tamper: func(t *testing.T, path string) { alter(t, path, `DELETE FROM heads`) },
+			want:   []string{"shard 0: there are entries from 0 on, but no head", "entry 0: it is beyond the head"},
+		},
+		{
+			name: "a second shard",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `INSERT INTO heads SELECT 1, size, root, "range" FROM heads`)
+			},
+			want: []string{"shard 1: there is a head of size 60"},
+		},
+		{
+			name: "a head that is damaged",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `PRAGMA ignore_check_constraints=1; UPDATE heads SET root = x'00'`)
+			},
+			want: []string{"the head could not be read"},
+		},
+		{
+			name:   "an index entry",
+			tamper: func(t *testing.T, path string) { corruptIndex(t, path) },
+			want:   []string{"SQLite: row "},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := ev.copyOf(t)
+			c.tamper(t, path)
+			report := verify(t, path, ev.trust(c.notes...))
+			if report.OK() || report.Count < len(report.List) {
+				t.Fatalf("Verify found %d, lists %v", report.Count, report.List)
+			}
+			for _, want := range c.want {
+				if !slices.ContainsFunc(report.List, func(f ledger.Finding) bool { return strings.Contains(f.String(), want) }) {
+					t.Errorf("findings %q, want one with %q", report.List, want)
+				}
+			}
+		})
+	}
+}
+
+// corruptIndex changes an agent in an index and not in its table.
+func corruptIndex(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; ; at++ { // in the table the caller stands before the agent
+		i := bytes.Index(data[at:], []byte("agent-006"))
+		if i < 0 {
+			t.Fatal("no index entry found")
+		}
+		if at += i; !bytes.HasSuffix(data[:at], []byte("gateway-001")) && !bytes.HasSuffix(data[:at], []byte(`"`)) {
+			data[at+8] = '5'
+			break
+		}
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTamperingThatNeedsATrustedCheckpointSaysSo(t *testing.T) {
+	ev := makeEvidence(t)
+	path := ev.copyOf(t)
+	cutTail(t, path, 33)
+	alter(t, path, `DELETE FROM records WHERE kind = 'checkpoint'`)
+	for _, trust := range []ledger.Trust{{}, ev.trust()} {
+		report := verify(t, path, trust)
+		if !report.OK() || !strings.HasPrefix(report.Trust.String(), "own hashes only") {
+			t.Errorf("findings %v, trust %q; want none, and that only hashes were trusted", report.List, report.Trust)
+		}
+	}
+}
+
+func TestFindingsAreBoundedAndCounted(t *testing.T) {
+	ev := makeEvidence(t)
+	path := ev.copyOf(t)
+	alter(t, path, `UPDATE entries SET caller = 'x'`)
+	report := verify(t, path, ev.trust())
+	if report.Count != 60 || len(report.List) != ledger.MaxFindings {
+		t.Errorf("%d findings, %d listed; want 60 and %d", report.Count, len(report.List), ledger.MaxFindings)
+	}
+}
+
+func TestOneBadPageLeavesTheRestReadable(t *testing.T) {
+	ev := makeEvidence(t)
+	path := ev.copyOf(t)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte(`"node":"node-1","seq":30,`)) &^ 4095
+	copy(data[at:], bytes.Repeat([]byte{0xA5}, 4096))
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report := verify(t, path, ev.trust())
+	var all strings.Builder
+	for _, f := range report.List {
+		fmt.Fprintln(&all, f)
+	}
+	for _, want := range []string{"could be read, then reading failed", "it cannot be read, or is missing"} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("findings %s want one with %q", all.String(), want)
+		}
+	}
+	if report.Entries < 50 {
+		t.Errorf("%d entries were read, want all but those of one page", report.Entries)
+	}
+}
+
+func TestVerifyEndsOnAnyDamage(t *testing.T) {
+	ev := makeEvidence(t)
+	good, err := os.ReadFile(filepath.Join(ev.dir, "kernel.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i := range 60 {
+		path := ev.copyOf(t)
+		data := bytes.Clone(good)
+		at := 100 + (len(data)-100)/60*i
+		copy(data[at:], bytes.Repeat([]byte{byte(i), 0xff}, 40))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		db, err := database.OpenReadOnly(path)
+		if err != nil {
+			found++
+			continue
+		}
+		report, err := ledger.Verify(t.Context(), db, ev.trust())
+		if err != nil || !report.OK() {
+			found++
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d > 10*time.Second {
+			t.Errorf("damage at %d: Verify took %v", at, d)
+		}
+	}
+	if found < 30 { // unused parts of pages do not count
+		t.Errorf("%d of 60 damages were found", found)
+	}
+}
