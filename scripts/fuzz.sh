@@ -16,5 +16,5 @@ printf '%s\n' "$targets" | while read -r package target; do
 	echo "    fuzz $time $target  ($package)"
 	log=$(${GO:-go} test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 5s "$package" 2>&1) ||
 		{ printf '%s\n' "$log" >&2; exit 1; }
-	printf '%s\n' "$log" | awk '/execs:/ { last = $0 } END { if (last) print "        " last }'
+	printf '%s\n' "$log" | awk '/^fuzz: elapsed/ { last = $0 } END { print "        " last }'
 done

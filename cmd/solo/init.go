@@ -34,7 +34,8 @@ kernel: http://127.0.0.1:7373
 # SOLO_STEP and SOLO_DECISION (the id under which the kernel recorded the
 # ALLOW); the kernel's token is not there.
 #
-# The names of the steps are what the kernel is told, as params.actions.
+# The names of the steps are what the kernel is told, as params.actions. Every
+# step is written to .solo/ship.log before and after it runs.
 steps:
   - name: build
     run: echo "say here how $SOLO_ARTIFACT is built"

@@ -34,7 +34,7 @@ func startKernel(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ctx, stop := context.WithCancel(context.Background())
 	log, ended := &listening{url: make(chan string, 1)}, make(chan error, 1)
-	go func() { ended <- app.Serve(ctx, cfg, log, false) }()
+	go func() { ended <- app.Serve(ctx, cfg, app.Process{Stderr: log}) }()
 	ts.Defer(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -16,11 +17,15 @@ import (
 var version string
 
 // stopSignals end whatever solo is doing. SIGPIPE is among them so that a
-// reader who leaves (solo ship | head) stops the steps instead of orphaning them.
-var stopSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE}
+// reader who leaves (solo ship | head) stops the steps instead of orphaning
+// them. What is ignored at the start (nohup) stays ignored.
+func stopSignals() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE}
+	return slices.DeleteFunc(all, signal.Ignored)
+}
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), stopSignals...)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
 	err := execute(ctx, newRoot(os.Stdout, os.Stderr))
 	os.Exit(complain(os.Stderr, err))

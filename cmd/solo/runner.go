@@ -49,17 +49,14 @@ func (r runner) run(ctx context.Context, st step, variables []string) (int, erro
 // stopGroup asks everything a step started to stop, and kills what has not
 // stopped after a while or when the user asks again.
 func stopGroup(pid int, ended <-chan error) error {
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, stopSignals...)
-	defer signal.Stop(again)
-	// Errors mean that nothing is left to stop.
+	patience, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	patience, stop := signal.NotifyContext(patience, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// Errors of Kill mean that nothing is left to stop.
 	_ = syscall.Kill(-pid, syscall.SIGTERM)
-	select {
-	case err := <-ended:
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
-		return err
-	case <-again:
-	case <-time.After(grace):
+	for patience.Err() == nil && syscall.Kill(-pid, 0) == nil {
+		time.Sleep(10 * time.Millisecond)
 	}
 	_ = syscall.Kill(-pid, syscall.SIGKILL)
 	return <-ended

@@ -192,7 +192,7 @@ func (w *weaver) comprehension(e ast.Expr) ast.Expr {
 	id, over := w.id(e), w.copy(x.IterRange())
 	name := x.IterVar()
 	switch {
-	case isRoot(name) || name == "action":
+	case isReserved(name):
 		w.fail(w.spotOf(e), "choose another name", "the loop variable %q hides a name of the language", name)
 	case len(w.loops) >= maxLoops:
 		w.fail(w.spotOf(e), "", "loops are nested at most %d deep", maxLoops)

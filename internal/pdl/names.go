@@ -20,6 +20,11 @@ var rootNames = []string{"action", "agent", "context", "data", "params", "resour
 
 func isRoot(name string) bool { return slices.Contains(rootNames, name) }
 
+// isReserved reports a root, of this version or of a later one.
+func isReserved(name string) bool {
+	return isRoot(name) || slices.ContainsFunc(laterRoots, func(l later) bool { return l.word == name })
+}
+
 // ident copies a name that stands alone: a loop variable or `action`.
 func (w *weaver) ident(e ast.Expr) ast.Expr {
 	name, at := e.AsIdent(), w.spotOf(e)
@@ -35,7 +40,7 @@ func (w *weaver) ident(e ast.Expr) ast.Expr {
 		return e
 	}
 	if isRoot(name) {
-		w.fail(at, "name one of its attributes", "%s is not a value", name)
+		w.fail(at, "name one of its members", "%s is not a value", name)
 		return e
 	}
 	w.fail(at, w.nearName(name), "unknown name %q", clip(name))

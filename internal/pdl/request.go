@@ -124,7 +124,7 @@ func orNil(m map[string]any) map[string]any {
 func (c *compiler) untyped(in tree, root string, but ...string) map[string]any {
 	values := map[string]any{}
 	for _, name := range in.members(root, but...) {
-		values[name] = c.coreValue(in[root+"."+name], root+"."+name)
+		values[name] = c.coreValue(in[root+"."+name], clip(root+"."+name))
 	}
 	return orNil(values)
 }
@@ -142,7 +142,7 @@ func (c *compiler) coreValue(n *node, what string) any {
 	case mapping:
 		m := map[string]any{}
 		for _, p := range n.pairs {
-			m[p.key.text] = c.coreValue(p.value, what+"."+p.key.text)
+			m[p.key.text] = c.coreValue(p.value, clip(what+"."+p.key.text))
 		}
 		return m
 	default:

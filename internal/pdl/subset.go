@@ -109,6 +109,10 @@ func (v *verifier) listSubset(e ast.Expr) {
 			v.fail(x, "", "a list holds bools, ints, strings or timestamps, not %s", nameOf(v.typeOf(x)))
 			return
 		}
+		if v.typeOf(x).Kind() == types.TimestampKind && !isInstant(x) {
+			v.fail(x, "", "a list holds plain instants: what is computed here could not be subtracted safely")
+			return
+		}
 		if v.typeOf(x).Kind() != v.typeOf(elements[0]).Kind() {
 			v.fail(x, "", "a list holds values of one type, not %s beside %s", nameOf(v.typeOf(x)), nameOf(v.typeOf(elements[0])))
 			return

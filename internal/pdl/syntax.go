@@ -31,11 +31,24 @@ func (c *compiler) syntaxError(p *passage, e *common.Error) {
 		c.errorf(at, "", "the integer is too large")
 	case token != nil && token[1] == "<EOF>" || strings.Contains(message, "at '<EOF>'"):
 		c.errorf(at, "", "the condition ends too early")
+	case strings.Contains(message, "unsupported syntax"):
+		c.errorf(at, "test for an absent attribute with has()", "optional selection is not used here")
+	case token != nil && strings.ContainsAny(token[1][:min(1, len(token[1]))], `"'`):
+		c.brokenText(at, token[1])
 	case token != nil:
 		c.errorf(at, syntaxHint(token[1]), "%q is not expected here", clip(strings.TrimSpace(token[1])))
 	default:
 		c.errorf(at, "", "this is not a CEL expression")
 	}
+}
+
+// brokenText tells apart what keeps a text from being read.
+func (c *compiler) brokenText(at span, token string) {
+	if strings.Contains(token, `\`) {
+		c.errorf(at, `write \\ for a backslash, or r"…" for a pattern`, "the text in quotes has an unknown escape")
+		return
+	}
+	c.errorf(at, "", "the text in quotes is not closed")
 }
 
 func syntaxHint(token string) string {

@@ -167,6 +167,9 @@ func parseList(args string) (t Type, problem, hint string) {
 		}
 		args = args[:i]
 	}
+	if strings.HasPrefix(strings.TrimSpace(args), "{") {
+		return t, "this version has no lists of records", hint
+	}
 	elem, problem, elemHint := parseType(strings.TrimSpace(args))
 	switch {
 	case problem != "":
