@@ -51,7 +51,7 @@ func (v *verifier) callSubset(e ast.Expr) {
 		v.arithmetic(e, name, args, kinds)
 	case operators.Conditional:
 		if k := v.typeOf(e).Kind(); k == types.ListKind || k == types.DurationKind {
-			v.fail(e, "", "?: chooses between bools, ints, strings or timestamps, not between two values that are %s each", nameOf(v.typeOf(e)))
+			v.fail(e, "", "?: chooses a bool, an int, a string or a timestamp, not %s", nameOf(v.typeOf(e)))
 		}
 	}
 }
