@@ -12,13 +12,15 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/strixlabs/execution-kernel/internal/canonical"
 )
 
 // A Number is a JSON number that is no integer within ±(2^53−1), as written.
 // No attribute takes one; it exists so that the error can say where it is.
 type Number string
 
-const maxInteger = 1<<53 - 1
+const maxInteger = canonical.MaxInteger
 
 // DecodeJSON reads one JSON document strictly: duplicate names, invalid UTF-8,
 // lone surrogates, trailing data and more than [MaxDepth] levels or
@@ -171,8 +173,12 @@ func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 
 // Digest returns "sha256:" and the hex SHA-256 of data.
 func Digest(data []byte) string {
+	const prefix = "sha256:"
 	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	var text [len(prefix) + 2*sha256.Size]byte
+	copy(text[:], prefix)
+	hex.Encode(text[len(prefix):], sum[:])
+	return string(text[:])
 }
 
 // JoinPath appends a member to a JSON path: $.resource.id, or $['a b'] when

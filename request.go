@@ -141,6 +141,16 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 // context}, absent params and context being {}: what approvals, grants and
 // the log bind to.
 func (r Request) Canonical() ([]byte, error) {
+	if data, ok := appendRequest(make([]byte, 0, 512), &r); ok {
+		return data, nil
+	}
+	return r.canonicalByLibrary()
+}
+
+// canonicalByLibrary writes what is no attribute value of ours, or says why
+// JSON has none for it. On the values that appendRequest knows both
+// write the same bytes.
+func (r Request) canonicalByLibrary() ([]byte, error) {
 	data, err := json.Marshal(r.bound(), json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
