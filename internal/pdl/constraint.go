@@ -33,7 +33,7 @@ func (c *compiler) constraints(n *node) {
 // meet reads `flag` or `{merge: flag, by: door}`.
 func (c *compiler) meet(n *node, name string) Meet {
 	if n.kind == mapping {
-		f := c.fields(n, "the constraint "+name, []string{"merge", "by"}, nil)
+		f := c.fields(n, "the constraint "+name, constraintForm.names(), nil)
 		if by := f.got["by"]; by != nil {
 			if w, ok := c.word(by, "by", []string{"door", "kernel", "caller"}); ok && w != "door" {
 				c.errorf(by.span(), "say by: door", "in this version only doors keep constraints, not by: %s", w)

@@ -9,7 +9,7 @@ import (
 
 // compileData reads typed constants: every name has a type and a value.
 func (c *compiler) compileData(d *document) {
-	f := c.fields(d.root, "a data document", []string{"pdl", "kind", "name", "types", "values"}, nil)
+	f := c.fields(d.root, "a data document", dataForm.names(), nil)
 	types, values := f.need("types"), f.need("values")
 	if types == nil || values == nil {
 		return

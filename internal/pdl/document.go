@@ -13,8 +13,6 @@ type document struct {
 	at         span // of the name, or of the document where it has none
 }
 
-var kinds = []string{"schema", "policy", "table", "data", "test"}
-
 var laterKinds = []later{
 	{"approval", "this version has no approval workflows"},
 	{"calendar", "this version has no calendars"},
@@ -69,7 +67,7 @@ func (c *compiler) header(d *document) bool {
 		}
 	}
 	var ok bool
-	if d.kind, ok = c.word(kind, "kind", kinds); !ok {
+	if d.kind, ok = c.word(kind, "kind", kindNames); !ok {
 		return false
 	}
 	d.at = name.span()

@@ -6,8 +6,6 @@ import (
 	"github.com/strixlabs/execution-kernel"
 )
 
-var expectKeys = []string{"decision", "risk_level", "approvals_required", "constraints", "code", "reason", "advice", "rules", "rules_include"}
-
 // verdictCodes are the codes a verdict of this version can have; a service
 // that cannot record answers UNAVAILABLE, which no policy decides.
 var verdictCodes = []string{
@@ -17,7 +15,7 @@ var verdictCodes = []string{
 
 func (c *compiler) expectation(n *node) Expectation {
 	var e Expectation
-	f := c.fields(n, "expect", expectKeys, []later{{"workflows", "this version has no approval workflows"}})
+	f := c.fields(n, "expect", expectForm.names(), []later{{"workflows", "this version has no approval workflows"}})
 	if f == nil {
 		return e
 	}

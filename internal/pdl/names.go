@@ -81,10 +81,7 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 	root := path[0]
 	switch {
 	case root == "":
-		if s.Operand().Kind() == ast.SelectKind || s.Operand().Kind() == ast.IdentKind {
-			return w.copyOperand(e)
-		}
-		w.fail(at, "", "this has no member %q", clip(s.FieldName()))
+		return w.copyOperand(e)
 	case w.isLoop(root) || root == "action":
 		w.fail(at, "", "%s has no members", root)
 	case root == "data":

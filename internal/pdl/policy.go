@@ -10,12 +10,10 @@ const (
 	maxSentence  = 1_000 // characters of a reason or an advice
 )
 
-var ruleKeys = []string{"id", "match", "when", "effect", "risk", "reason", "advice", "constraints", "approvals", "mode"}
-
 var laterRuleKeys = []later{{"approval", "this version has no approval workflows"}}
 
 func (c *compiler) compilePolicy(d *document) {
-	f := c.fields(d.root, "a policy", []string{"pdl", "kind", "name", "variables", "rules"}, nil)
+	f := c.fields(d.root, "a policy", policyForm.names(), nil)
 	variables := &variables{}
 	if n := f.got["variables"]; n != nil {
 		variables = c.variables(n)
@@ -36,7 +34,7 @@ func (c *compiler) compilePolicy(d *document) {
 }
 
 func (c *compiler) rule(d *document, n *node, vars *variables, ids map[string]int) {
-	f := c.fields(n, "a rule", ruleKeys, laterRuleKeys)
+	f := c.fields(n, "a rule", ruleForm.names(), laterRuleKeys)
 	if f == nil {
 		return
 	}

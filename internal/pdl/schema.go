@@ -18,8 +18,6 @@ const (
 
 var memberNameLower = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-var schemaKeys = []string{"pdl", "kind", "name", "agents", "strict", "agent", "resources", "actions", "context", "constraints"}
-
 var laterSchemaKeys = []later{
 	{"facts", "this version has no facts"},
 	{"events", "this version has no events"},
@@ -34,7 +32,7 @@ var celReserved = []string{
 }
 
 func (c *compiler) compileSchema(d *document) {
-	f := c.fields(d.root, "a schema", schemaKeys, laterSchemaKeys)
+	f := c.fields(d.root, "a schema", schemaForm.names(), laterSchemaKeys)
 	if f == nil {
 		return
 	}
@@ -184,7 +182,7 @@ func (c *compiler) declareActions(n *node) {
 
 func (c *compiler) action(name string, n *node) Action {
 	a := Action{Name: name}
-	f := c.fields(n, "the action "+name, []string{"resource", "params", "risk"}, laterActionKeys)
+	f := c.fields(n, "the action "+name, actionForm.names(), laterActionKeys)
 	if f == nil {
 		return a
 	}

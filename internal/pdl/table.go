@@ -51,7 +51,7 @@ type row struct {
 func (r *row) label() string { return strings.Join(r.values, "-") }
 
 func (c *compiler) compileTable(d *document) {
-	f := c.fields(d.root, "a table", []string{"pdl", "kind", "name", "match", "inputs", "outputs", "rows"}, []later{
+	f := c.fields(d.root, "a table", tableForm.names(), []later{
 		{"variables", "this version has no variables in tables"},
 	})
 	head := &Rule{}

@@ -13,7 +13,7 @@ var laterTestKeys = []later{{"facts", "this version has no facts"}}
 
 // compileTest makes one Test of every case: the base with what the case sets.
 func (c *compiler) compileTest(d *document) {
-	f := c.fields(d.root, "a test", []string{"pdl", "kind", "name", "base", "cases"}, nil)
+	f := c.fields(d.root, "a test", testForm.names(), nil)
 	base := tree{}
 	if n := f.got["base"]; n != nil {
 		base = c.baseTree(n)
@@ -33,7 +33,7 @@ func (c *compiler) compileTest(d *document) {
 }
 
 func (c *compiler) testCase(d *document, n *node, base tree, names map[string]int) {
-	f := c.fields(n, "a case", []string{"name", "set", "unset", "expect"}, nil)
+	f := c.fields(n, "a case", caseForm.names(), nil)
 	if f == nil {
 		return
 	}
@@ -68,7 +68,7 @@ type tree map[string]*node
 // baseTree flattens `{action: …, agent: {id: …}}`.
 func (c *compiler) baseTree(n *node) tree {
 	t := tree{}
-	f := c.fields(n, "base", []string{"action", "agent", "context", "params", "resource"}, laterTestKeys)
+	f := c.fields(n, "base", baseForm.names(), laterTestKeys)
 	if f == nil {
 		return t
 	}

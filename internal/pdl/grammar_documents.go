@@ -1,0 +1,143 @@
+package pdl
+
+import "github.com/strixlabs/execution-kernel"
+
+// A documentForm is a kind of document and how it is written.
+type documentForm struct {
+	kind, about string
+	form        *Form
+}
+
+// documentForms are the kinds, in the order of the reference.
+var documentForms = []documentForm{
+	{"schema", "What may be asked: agents, resources, actions, their attributes, and the constraints. A bundle has exactly one.", schemaForm},
+	{"policy", "Rules, and variables that they share.", policyForm},
+	{"table", "A decision table: rules as rows over attributes with few values.", tableForm},
+	{"data", "Typed constants, read in conditions as data.document.name.", dataForm},
+	{"test", "Requests with the verdicts they are expected to get; run by kernel test.", testForm},
+}
+
+// kindNames is what `kind` may say. It stands apart from documentForms, whose
+// forms need it.
+var kindNames = []string{"schema", "policy", "table", "data", "test"}
+
+// head makes the keys that every document begins with, and adds its own.
+func head(name *Form, about string, own ...Key) *Form {
+	return &Form{Keys: append([]Key{
+		{Name: "pdl", Required: true, Form: words("v1"), About: "The version of the language."},
+		{Name: "kind", Required: true, Form: words(kindNames...), About: "What the document holds."},
+		{Name: "name", Required: true, Form: name, About: about},
+	}, own...)}
+}
+
+var (
+	namePattern      = unanchored(documentName.String())
+	memberPattern    = unanchored(memberName.String())
+	lowerPattern     = unanchored(memberNameLower.String())
+	attributePattern = memberPattern + `\??`
+	pathPattern      = `(agent|context|params|resource)\.` + memberPattern
+
+	ruleNames = "Its name in answers and in the log is document/id."
+)
+
+var schemaForm = head(matching(namePattern, 128), "Names the bundle.",
+	Key{Name: "agents", Required: true, Form: words("any"),
+		About: "Who may ask. `any`: whoever asks, the request says who the agent is."},
+	Key{Name: "strict", Form: boolForm,
+		About: "true (the default): a rule that may read an absent attribute is refused. false: it is warned about, and errs when it does."},
+	Key{Name: "agent", Form: attributesForm("request", "registry?"), About: "The attributes of the agent. agent.id always exists."},
+	Key{Name: "resources", Required: true, About: "Resource types with their attributes; {} for a type without any.",
+		Form: mappingOf(Text{Most: 256}, attributesForm("request"), "A resource type: its attributes. resource.type and resource.id always exist."),
+		Examples: []string{"{service: {environment: \"enum(staging, production)\"}}"}},
+	Key{Name: "actions", Required: true, Form: mappingOf(Text{Most: 256}, actionForm, "An action."), About: "What can be asked for."},
+	Key{Name: "context", Form: attributesForm("request"), About: "What else a request may tell. context.now, the instant of the decision, always exists."},
+	Key{Name: "constraints", Form: mappingOf(Text{Pattern: memberPattern, Most: 128}, constraintForm, "A constraint: how two values of it merge."),
+		About: "What an answer may oblige its receiver to.", Examples: []string{"{canary_only: flag, max_rows: int.min}"}},
+)
+
+var boolForm = &Form{Text: &Text{Bool: true}}
+
+// attributesForm is the form of declared attributes, whose values come from
+// one of the given sources.
+func attributesForm(from ...string) *Form {
+	long := Form{
+		Text: &Text{Refers: TypeSyntax, Most: 1 << 16},
+		Keys: []Key{
+			{Name: "type", Required: true, Form: &Form{Text: &Text{Refers: TypeSyntax, Most: 1 << 16}}, About: "The type.",
+				Examples: []string{"string(..64)", "int(0..10)", "\"enum(low, high)\"", "\"list(string, ..16)\""}},
+			{Name: "from", Form: words(from...), About: "Where the value comes from."},
+		},
+	}
+	return mappingOf(Text{Pattern: attributePattern, Most: 129}, &long,
+		"An attribute: its type. A name that ends in ? is optional, and read behind has().")
+}
+
+var actionForm = &Form{Keys: []Key{
+	{Name: "resource", Required: true, Form: oneOrMore(naming(ResourceTypeName)), About: "The resource types it takes: one, a list, or any.",
+		Examples: []string{"service", "[service, database]", "any"}},
+	{Name: "params", Form: attributesForm("request"), About: "Its parameters."},
+	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of a decision about it; low where nothing is said."},
+}}
+
+var constraintForm = &Form{
+	Text: &Text{Words: meetNames},
+	Keys: []Key{
+		{Name: "merge", Required: true, Form: words(meetNames...), About: "How two values merge."},
+		{Name: "by", Form: words("door"), About: "Who keeps it: whoever executes the action."},
+	},
+}
+
+var policyForm = head(matching(namePattern, 128), "Names the policy. "+ruleNames,
+	Key{Name: "variables", Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, conditionForm, "A variable, read as variables.name."),
+		About: "Named expressions that the rules of this document share."},
+	Key{Name: "rules", Required: true, Form: &Form{Items: ruleForm, Apart: true}, About: "The rules; their order has no influence."},
+)
+
+var conditionForm = &Form{Text: &Text{Condition: true, Most: maxCondition}}
+
+var ruleForm = &Form{Keys: []Key{
+	{Name: "id", Required: true, Form: matching(namePattern, 128), About: "Unique in the document. " + ruleNames},
+	{Name: "mode", Form: words("enforce", "shadow"),
+		About: "enforce (the default), or shadow: evaluated, explained and counted by tests, never part of an answer."},
+	{Name: "match", Required: true, Form: matchForm, About: "Equalities that must all hold.",
+		Examples: []string{"{action: deploy, resource.environment: production}"}},
+	{Name: "when", Form: conditionForm, About: "A condition in CEL; without it the rule holds wherever it matches.",
+		Examples: []string{"has(context.ticket) && params.amount_cents <= 20000"}},
+	{Name: "effect", Required: true, Form: words(kernel.EffectNames()...), About: "What the rule says when it holds: a DENY beats REQUIRE_APPROVAL, which beats ALLOW."},
+	{Name: "approvals", Form: integerForm(1, maxApprovals), About: "How many approvals, for REQUIRE_APPROVAL only; 1 where nothing is said."},
+	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of the answer when the rule holds; low where nothing is said."},
+	{Name: "constraints", Form: obligationsForm, About: "What the answer obliges to. Not for DENY."},
+	{Name: "reason", Form: sentence(maxSentence), About: "Why, for whoever reads the answer."},
+	{Name: "advice", Form: sentence(maxSentence), About: "What to do instead."},
+}}
+
+var matchForm = &Form{
+	Keys: []Key{{Name: "action", Required: true, Form: oneOrMore(naming(ActionName)), About: "The action, or a list of them.",
+		Examples: []string{"deploy", "[deploy, rollback]"}}},
+	Other: &Rest{Names: Text{Pattern: pathPattern, Refers: AttributePath}, Form: oneOrMore(naming(AttributeValue)),
+		About: "A required attribute of type enum, string or bool: its value, or a list that means any of them."},
+}
+
+var obligationsForm = mappingOf(Text{Pattern: memberPattern, Refers: ConstraintName}, &Form{
+	Text: &Text{}, Items: &Form{Text: &Text{}},
+}, "A constraint of the schema with its value: true, an integer, or a list of texts.")
+
+var tableForm = head(matching(namePattern, 128), "Names the table. A row is called after its values: table/webapp-production.",
+	Key{Name: "match", Required: true, Form: matchForm, About: "What every row is about."},
+	Key{Name: "inputs", Required: true, Form: listOf(naming(AttributePath)),
+		About: "One to eight required attributes of type enum, or resource.type: the first columns.", Examples: []string{"[resource.type, resource.environment]"}},
+	Key{Name: "outputs", Required: true, Form: listOf(words(tableOutputs...)), About: "What the further columns hold; effect is needed.",
+		Examples: []string{"[effect, risk, approvals]"}},
+	Key{Name: "rows", Required: true, About: "For each input a value, or \"*\" for every value; then the outputs.",
+		Form:     &Form{Rows: true, Items: listOf(cellForm)},
+		Examples: []string{"[[webapp, production, REQUIRE_APPROVAL, high, 2], [\"*\", \"*\", DENY, critical, 0]]"}},
+)
+
+var cellForm = &Form{Text: &Text{}, Other: obligationsForm.Other}
+
+var dataForm = head(matching(lowerPattern, 128), "The document's name in conditions: data.name.constant.",
+	Key{Name: "types", Required: true, Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, naming(TypeSyntax), "The type of a constant."),
+		About: "The constants and their types.", Examples: []string{"{limit_cents: int, labels: list(string)}"}},
+	Key{Name: "values", Required: true, Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, &Form{Text: &Text{}, Items: &Form{Text: &Text{}}}, "The value of a constant."),
+		About: "A value for every constant.", Examples: []string{"{limit_cents: 20000, labels: [duplicate, damaged]}"}},
+)
