@@ -48,7 +48,10 @@ func (s *session) runSteps(ctx context.Context, stderr *os.File) error {
 	r := runner{dir: s.cfg.dir, env: stepEnvironment(os.Environ(), s.secret), out: s.out, stderr: stderr}
 	for i, st := range s.cfg.Steps {
 		place := fmt.Sprintf("%d/%d %s", i+1, len(s.cfg.Steps), st.Name)
-		fmt.Fprintf(s.out, "%s  %s\n", p.bold(place), p.dim(printable(firstLine(st.Run))))
+		// Who reads may have left: then this step is one too many.
+		if _, err := fmt.Fprintf(s.out, "%s  %s\n", p.bold(place), p.dim(printable(firstLine(st.Run)))); err != nil {
+			return failf(exitFailed, "step %q did not run: %v", st.Name, err)
+		}
 		took, err := s.runStep(ctx, r, j, i)
 		if err != nil {
 			return err
