@@ -67,7 +67,7 @@ func (c *compiler) header(d *document) bool {
 		}
 	}
 	var ok bool
-	if d.kind, ok = c.word(kind, "kind", kindNames); !ok {
+	if d.kind, ok = c.word(kind, "kind", Kinds()); !ok {
 		return false
 	}
 	d.at = name.span()

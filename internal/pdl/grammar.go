@@ -139,7 +139,9 @@ func (f *Form) isCondition() bool { return f != nil && f.Text != nil && f.Text.C
 func words(list ...string) *Form { return &Form{Text: &Text{Words: list}} }
 
 // matching is the form of a text that a pattern describes.
-func matching(pattern string, most int) *Form { return &Form{Text: &Text{Pattern: pattern, Most: most}} }
+func matching(pattern string, most int) *Form {
+	return &Form{Text: &Text{Pattern: pattern, Most: most}}
+}
 
 // sentence is the form of a free text.
 func sentence(most int) *Form { return &Form{Text: &Text{Most: most}} }

@@ -17,15 +17,11 @@ var documentForms = []documentForm{
 	{"test", "Requests with the verdicts they are expected to get; run by kernel test.", testForm},
 }
 
-// kindNames is what `kind` may say. It stands apart from documentForms, whose
-// forms need it.
-var kindNames = []string{"schema", "policy", "table", "data", "test"}
-
 // head makes the keys that every document begins with, and adds its own.
-func head(name *Form, about string, own ...Key) *Form {
+func head(kind string, name *Form, about string, own ...Key) *Form {
 	return &Form{Keys: append([]Key{
 		{Name: "pdl", Required: true, Form: words("v1"), About: "The version of the language."},
-		{Name: "kind", Required: true, Form: words(kindNames...), About: "What the document holds."},
+		{Name: "kind", Required: true, Form: words(kind), About: "What the document holds."},
 		{Name: "name", Required: true, Form: name, About: about},
 	}, own...)}
 }
@@ -40,14 +36,14 @@ var (
 	ruleNames = "Its name in answers and in the log is document/id."
 )
 
-var schemaForm = head(matching(namePattern, 128), "Names the bundle.",
+var schemaForm = head("schema", matching(namePattern, 128), "Names the bundle.",
 	Key{Name: "agents", Required: true, Form: words("any"),
 		About: "Who may ask. `any`: whoever asks, the request says who the agent is."},
 	Key{Name: "strict", Form: boolForm,
 		About: "true (the default): a rule that may read an absent attribute is refused. false: it is warned about, and errs when it does."},
 	Key{Name: "agent", Form: attributesForm("request", "registry?"), About: "The attributes of the agent. agent.id always exists."},
 	Key{Name: "resources", Required: true, About: "Resource types with their attributes; {} for a type without any.",
-		Form: mappingOf(Text{Most: 256}, attributesForm("request"), "A resource type: its attributes. resource.type and resource.id always exist."),
+		Form:     mappingOf(Text{Most: 256}, attributesForm("request"), "A resource type: its attributes. resource.type and resource.id always exist."),
 		Examples: []string{"{service: {environment: \"enum(staging, production)\"}}"}},
 	Key{Name: "actions", Required: true, Form: mappingOf(Text{Most: 256}, actionForm, "An action."), About: "What can be asked for."},
 	Key{Name: "context", Form: attributesForm("request"), About: "What else a request may tell. context.now, the instant of the decision, always exists."},
@@ -87,7 +83,7 @@ var constraintForm = &Form{
 	},
 }
 
-var policyForm = head(matching(namePattern, 128), "Names the policy. "+ruleNames,
+var policyForm = head("policy", matching(namePattern, 128), "Names the policy. "+ruleNames,
 	Key{Name: "variables", Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, conditionForm, "A variable, read as variables.name."),
 		About: "Named expressions that the rules of this document share."},
 	Key{Name: "rules", Required: true, Form: &Form{Items: ruleForm, Apart: true}, About: "The rules; their order has no influence."},
@@ -122,7 +118,7 @@ var obligationsForm = mappingOf(Text{Pattern: memberPattern, Refers: ConstraintN
 	Text: &Text{}, Items: &Form{Text: &Text{}},
 }, "A constraint of the schema with its value: true, an integer, or a list of texts.")
 
-var tableForm = head(matching(namePattern, 128), "Names the table. A row is called after its values: table/webapp-production.",
+var tableForm = head("table", matching(namePattern, 128), "Names the table. A row is called after its values: table/webapp-production.",
 	Key{Name: "match", Required: true, Form: matchForm, About: "What every row is about."},
 	Key{Name: "inputs", Required: true, Form: listOf(naming(AttributePath)),
 		About: "One to eight required attributes of type enum, or resource.type: the first columns.", Examples: []string{"[resource.type, resource.environment]"}},
@@ -135,7 +131,7 @@ var tableForm = head(matching(namePattern, 128), "Names the table. A row is call
 
 var cellForm = &Form{Text: &Text{}, Other: obligationsForm.Other}
 
-var dataForm = head(matching(lowerPattern, 128), "The document's name in conditions: data.name.constant.",
+var dataForm = head("data", matching(lowerPattern, 128), "The document's name in conditions: data.name.constant.",
 	Key{Name: "types", Required: true, Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, naming(TypeSyntax), "The type of a constant."),
 		About: "The constants and their types.", Examples: []string{"{limit_cents: int, labels: list(string)}"}},
 	Key{Name: "values", Required: true, Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, &Form{Text: &Text{}, Items: &Form{Text: &Text{}}}, "The value of a constant."),

@@ -2,7 +2,7 @@ package pdl
 
 import "github.com/strixlabs/execution-kernel"
 
-var testForm = head(sentence(128), "What the cases are about.",
+var testForm = head("test", sentence(128), "What the cases are about.",
 	Key{Name: "base", Form: baseForm, About: "The request that every case begins with."},
 	Key{Name: "cases", Required: true, Form: listOf(caseForm), About: "The cases."},
 )
