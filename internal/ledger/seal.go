@@ -98,7 +98,7 @@ func leaves(ctx context.Context, r store.Reader, shard int, from uint64) iter.Se
 		return fast.Leaves(ctx, shard, from)
 	}
 	return func(yield func(store.Leaf, error) bool) {
-		for e, err := range r.Entries(ctx, store.Query{Shard: shard, From: from}) {
+		for e, err := range r.Entries(ctx, store.Query{Shard: shard, From: from, Bare: true}) {
 			if !yield(store.Leaf{Seq: e.Seq, Hash: e.Leaf}, err) {
 				return
 			}
@@ -154,7 +154,7 @@ func (s *Sealer) readBack(ctx context.Context, tree *merkle.Tree, size uint64) e
 	if tree.Size() == size {
 		return nil
 	}
-	for e, err := range s.reader.Entries(ctx, store.Query{Shard: s.shard, From: tree.Size()}) {
+	for e, err := range s.reader.Entries(ctx, store.Query{Shard: s.shard, From: tree.Size(), Bare: true}) {
 		if err != nil {
 			return err
 		}

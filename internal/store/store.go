@@ -162,4 +162,5 @@ type Query struct {
 	From                    uint64 // ascending: entries with seq ≥ From; descending: seq < From, where 0 means from the head
 	Newest                  bool   // descending
 	Limit                   int    // 0: all
+	Bare                    bool   // leaves Private out: the requests are not wanted
 }

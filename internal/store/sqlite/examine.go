@@ -30,9 +30,14 @@ var strays = []struct{ query, sentence string }{
 // Examine implements store.Examiner with SQLite's integrity_check, which also
 // compares every index with its table, and a search for stray rows.
 func (db *DB) Examine(ctx context.Context) (damages []string, err error) {
-	err = db.read(ctx, func(c *sqlite.Conn) error {
+	err = db.read(ctx, func(c *sqlite.Conn) (err error) {
+		// It looks up every row in every index, at random.
+		if err := pragmas(c, "cache_size=-262144"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, pragmas(c, readerCache)) }()
 		add := func(s string) { damages = append(damages, s) }
-		err := sqlitex.ExecuteTransient(c, fmt.Sprintf("PRAGMA integrity_check(%d)", maxDamages), &sqlitex.ExecOptions{
+		err = sqlitex.ExecuteTransient(c, fmt.Sprintf("PRAGMA integrity_check(%d)", maxDamages), &sqlitex.ExecOptions{
 			ResultFunc: func(stmt *sqlite.Stmt) error {
 				if s := stmt.ColumnText(0); s != "ok" {
 					add("SQLite: " + s)

@@ -173,7 +173,9 @@ var writerPragmas = []string{
 
 var keeperPragmas = []string{"synchronous=FULL", "checkpoint_fullfsync=ON", "wal_autocheckpoint=0"}
 
-var readerPragmas = []string{"query_only=ON", "cache_size=-16384", "temp_store=MEMORY", "trusted_schema=OFF", "cell_size_check=ON"}
+const readerCache = "cache_size=-16384"
+
+var readerPragmas = []string{"query_only=ON", readerCache, "temp_store=MEMORY", "trusted_schema=OFF", "cell_size_check=ON"}
 
 func prepareReader(c *sqlite.Conn) error {
 	return pragmas(c, readerPragmas...)

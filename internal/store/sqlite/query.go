@@ -147,7 +147,11 @@ func prepareQuery(c *sqlite.Conn, q store.Query, lo, hi int64) (*sqlite.Stmt, er
 	if q.Newest {
 		order += " DESC"
 	}
-	return p.prepare(c, "SELECT "+entryColumns+" FROM entries AS e"+index(q)+joinPrivate, order)
+	private, join := privateColumns, joinPrivate
+	if q.Bare {
+		private, join = noPrivate, ""
+	}
+	return p.prepare(c, "SELECT "+entryColumns+private+" FROM entries AS e"+index(q)+join, order)
 }
 
 func index(q store.Query) string {

@@ -88,10 +88,11 @@ func (db *DB) entry(ctx context.Context, where string, bind func(*sqlite.Stmt)) 
 }
 
 const (
-	entryColumns = "e.shard, e.seq, e.instant, e.kind, e.id, e.caller, e.agent, e.action, e.decision, e.leaf, e.body, p.request, p.salt, p.digest"
-	joinPrivate  = " LEFT JOIN private AS p ON p.shard = e.shard AND p.seq = e.seq"
-
-	selectEntries = "SELECT " + entryColumns + " FROM entries AS e" + joinPrivate
+	entryColumns   = "e.shard, e.seq, e.instant, e.kind, e.id, e.caller, e.agent, e.action, e.decision, e.leaf, e.body"
+	privateColumns = ", p.request, p.salt, p.digest"
+	noPrivate      = ", NULL, NULL, NULL"
+	joinPrivate    = " LEFT JOIN private AS p ON p.shard = e.shard AND p.seq = e.seq"
+	selectEntries  = "SELECT " + entryColumns + privateColumns + " FROM entries AS e" + joinPrivate
 )
 
 func readEntry(stmt *sqlite.Stmt) store.Entry {

@@ -177,8 +177,20 @@ func rewrite(t *testing.T, path string, change func([]ledger.Entry, []*store.Pri
 	t.Helper()
 	entries, privates := readAll(t, path)
 	entries, privates = change(entries, privates)
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	run := func(sql string, args ...any) {
+		if err := sqlitex.Execute(c, sql, &sqlitex.ExecOptions{Args: args}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("BEGIN")
+	run("DELETE FROM entries")
+	run("DELETE FROM private")
 	var tree merkle.Tree
-	alter(t, path, "DELETE FROM entries; DELETE FROM private")
 	for i, e := range entries {
 		e.Seq = uint64(i)
 		body, err := ledger.Encode(e)
@@ -189,31 +201,23 @@ func rewrite(t *testing.T, path string, change func([]ledger.Entry, []*store.Pri
 		if err := tree.Append(leaf); err != nil {
 			t.Fatal(err)
 		}
-		d := e.Decision
-		if d == nil {
-			d = &ledger.Decided{}
-		}
-		decision := ""
+		d, decision := &ledger.Decided{}, ""
 		if e.Decision != nil {
-			decision = d.Verdict.Decision.String()
+			d, decision = e.Decision, e.Decision.Verdict.Decision.String()
 		}
-		alter(t, path, "INSERT INTO entries VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		run("INSERT INTO entries VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			i, e.Instant.UnixNano(), string(e.Kind()), d.ID, e.Caller, d.Agent, d.Action, decision, leaf[:], string(body))
 		if p := privates[i]; p != nil {
-			alter(t, path, "INSERT INTO private VALUES (0, ?, ?, ?, ?)", i, string(p.Request), p.Salt, p.Digest)
+			run("INSERT INTO private VALUES (0, ?, ?, ?, ?)", i, string(p.Request), p.Salt, p.Digest)
 		}
 	}
-	setHead(t, path, &tree)
-}
-
-func setHead(t *testing.T, path string, tree *merkle.Tree) {
-	t.Helper()
 	root := tree.Root()
 	var hashes []byte
 	for _, h := range tree.Hashes() {
 		hashes = append(hashes, h[:]...)
 	}
-	alter(t, path, `UPDATE heads SET size = ?, root = ?, "range" = ?`, int64(tree.Size()), root[:], hashes)
+	run(`UPDATE heads SET size = ?, root = ?, "range" = ?`, int64(tree.Size()), root[:], hashes)
+	run("COMMIT")
 }
 
 func readAll(t *testing.T, path string) (entries []ledger.Entry, privates []*store.Private) {

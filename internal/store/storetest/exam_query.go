@@ -10,9 +10,13 @@ import (
 // reference is what a query means, as simply as it can be said.
 func reference(q store.Query, all []store.Entry) (out []store.Entry) {
 	for _, e := range all {
-		if selects(q, e) {
-			out = append(out, e)
+		if !selects(q, e) {
+			continue
 		}
+		if q.Bare {
+			e.Private = nil
+		}
+		out = append(out, e)
 	}
 	if q.Newest {
 		slices.Reverse(out)
@@ -51,6 +55,9 @@ func queries(_ *testing.T, x *exam) {
 		}
 	}
 	x.want(store.Query{Shard: 1}, x.all[1])
+	for _, q := range []store.Query{{Bare: true}, {Bare: true, Agent: "agent-003", Newest: true, Limit: 2}} {
+		x.want(q, reference(q, x.all[0]))
+	}
 	x.want(store.Query{Shard: 2}, nil)
 }
 

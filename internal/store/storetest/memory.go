@@ -267,6 +267,9 @@ func (m *Memory) Entries(ctx context.Context, q store.Query) iter.Seq2[store.Ent
 				yield(store.Entry{}, err)
 				return
 			}
+			if q.Bare {
+				e.Private = nil
+			}
 			if n++; !yield(cloneEntry(e), nil) || n == q.Limit {
 				return
 			}
