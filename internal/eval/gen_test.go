@@ -113,7 +113,7 @@ func (g *gen) membership(depth int) string {
 	case 1:
 		return "(" + g.int(depth) + " in " + g.ints(depth) + ")"
 	case 2:
-		return "(" + g.time(depth) + " in [" + g.time(depth) + ", " + g.time(depth) + "])"
+		return "(" + g.time(depth) + " in " + g.times(depth) + ")"
 	case 3:
 		return g.string(0) + g.one(".startsWith(", ".endsWith(", ".contains(") + g.string(depth) + ")"
 	case 4:
@@ -135,7 +135,7 @@ func (g *gen) quantifier(depth int) string {
 	case 2:
 		over, kind = "["+g.bool(depth)+", "+g.bool(depth)+"]", "bool"
 	case 3:
-		over, kind = "["+g.time(depth)+", "+g.time(depth)+"]", "time"
+		over, kind = g.times(depth), "time"
 	}
 	g.count++
 	name := fmt.Sprintf("x%d", g.count)
@@ -235,6 +235,14 @@ func (g *gen) time(depth int) string {
 		return "(" + g.instant() + g.one(" + ", " - ") + g.duration() + ")"
 	}
 	return g.instant()
+}
+
+// times is a list of timestamps, which pdl wants plain.
+func (g *gen) times(depth int) string {
+	if g.wide {
+		return "[" + g.time(depth) + ", " + g.time(depth) + "]"
+	}
+	return "[" + g.instant() + ", " + g.instant() + "]"
 }
 
 func (g *gen) duration() string {
