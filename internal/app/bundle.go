@@ -42,7 +42,7 @@ func ReadBundle(name string) ([]pdl.File, error) {
 	if err != nil {
 		return nil, openError(name, err)
 	}
-	defer root.Close()
+	defer quietly(root)
 	return readTree(root, name)
 }
 
@@ -81,7 +81,7 @@ func readInside(root *os.Root, name, shown string) ([]byte, error) {
 		}
 		return nil, openError(shown, err)
 	}
-	defer f.Close()
+	defer quietly(f)
 	return readOpen(f, shown, maxBundleFile)
 }
 

@@ -23,7 +23,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	defer f.Close()
+	defer quietly(f)
 	return readOpen(f, path, limit)
 }
 
@@ -58,15 +58,15 @@ func openError(path string, err error) error {
 const unfinished = ".tmp"
 
 // writeFile replaces a file whole or not at all: after a crash it is the old
-// one or the new one, on disk, never a part of either.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
+// one or the new one, on disk, never a part of either. Only its owner may read it.
+func writeFile(path string, data []byte) error {
 	dir, name := filepath.Split(path)
 	f, err := os.CreateTemp(dir, name+".*"+unfinished)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone after the rename
-	err = writeAndSync(f, data, mode)
+	defer func() { _ = os.Remove(f.Name()) }() // gone after the rename
+	err = writeAndSync(f, data)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
@@ -79,10 +79,7 @@ func writeFile(path string, data []byte, mode fs.FileMode) error {
 	return syncFolder(dir)
 }
 
-func writeAndSync(f *os.File, data []byte, mode fs.FileMode) error {
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
+func writeAndSync(f *os.File, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
@@ -95,9 +92,12 @@ func syncFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer quietly(d)
 	return d.Sync()
 }
+
+// quietly closes what was only read: nothing is lost when that fails.
+func quietly(c io.Closer) { _ = c.Close() }
 
 // ReadInput reads a file that a person named: a pipe or a device will do too.
 func ReadInput(path string, limit int64) ([]byte, error) {
@@ -105,7 +105,7 @@ func ReadInput(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	defer f.Close()
+	defer quietly(f)
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, openError(path, err)

@@ -57,7 +57,7 @@ func (f Folder) newLogKey() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(f.LogKey(), []byte(private+"\n"), 0o600)
+	return writeFile(f.LogKey(), []byte(private+"\n"))
 }
 
 // publish makes log.pub the public key that belongs to log.key.
@@ -66,7 +66,7 @@ func (f Folder) publish(verifier string) error {
 	if old, err := os.ReadFile(f.LogPub()); err == nil && string(old) == string(text) {
 		return nil
 	}
-	return writeFile(f.LogPub(), text, 0o600)
+	return writeFile(f.LogPub(), text)
 }
 
 // adminToken returns the secret in the data folder, and makes one on the first
@@ -85,7 +85,7 @@ func (f Folder) adminToken() (string, error) {
 		return "", fmt.Errorf("make the admin token: %w", err)
 	}
 	secret := token.Prefix + base64.RawURLEncoding.EncodeToString(raw)
-	return secret, writeFile(f.AdminToken(), []byte(secret+"\n"), 0o600)
+	return secret, writeFile(f.AdminToken(), []byte(secret+"\n"))
 }
 
 func exists(path string) (bool, error) {

@@ -33,16 +33,15 @@ func TakeLock(f Folder) (*Lock, error) {
 	}
 	switch err := flockSoon(file); {
 	case errors.Is(err, unix.EWOULDBLOCK):
-		defer file.Close()
+		defer quietly(file)
 		return nil, heldError(f, file)
 	case err != nil:
-		file.Close()
+		quietly(file)
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
 	l := &Lock{file: file}
 	if err := l.Announce(Holder{PID: os.Getpid()}); err != nil {
-		l.Release()
-		return nil, err
+		return nil, errors.Join(err, l.Release())
 	}
 	return l, nil
 }
@@ -95,7 +94,7 @@ func Running(f Folder) (Holder, bool, error) {
 	if err != nil {
 		return Holder{}, false, openError(f.LockFile(), err)
 	}
-	defer file.Close()
+	defer quietly(file)
 	err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	if err == nil {
 		return Holder{}, false, nil // closing the file drops the lock again

@@ -57,7 +57,7 @@ func (r *reloader) look(ctx context.Context) {
 	if err != nil {
 		r.refuse(err)
 	}
-	if errors.As(err, new(notActivated)) {
+	if errors.As(err, new(notActivatedError)) {
 		r.dealt = [sha256.Size]byte{} // not the bundle's fault: the next look tries again
 	}
 }
@@ -68,7 +68,7 @@ func (r *reloader) take(ctx context.Context, files []pdl.File) error {
 		return err
 	}
 	if err := r.activate(ctx, c); err != nil {
-		return notActivated{err}
+		return notActivatedError{err}
 	}
 	r.problem.Store(nil)
 	r.changed(true)
@@ -76,8 +76,8 @@ func (r *reloader) take(ctx context.Context, files []pdl.File) error {
 	return nil
 }
 
-// A notActivated error says that a valid bundle could not be made the active one.
-type notActivated struct{ error }
+// A notActivatedError says that a valid bundle could not be made the active one.
+type notActivatedError struct{ error }
 
 // refuse says once what is wrong, and that the old bundle goes on deciding.
 func (r *reloader) refuse(err error) {

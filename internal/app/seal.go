@@ -48,7 +48,7 @@ func (s *sealer) publish(note string) error {
 	if note == s.published {
 		return nil
 	}
-	if err := writeFile(s.file, []byte(note), 0o600); err != nil {
+	if err := writeFile(s.file, []byte(note)); err != nil {
 		return fmt.Errorf("publish the checkpoint: %w", err)
 	}
 	s.published = note
