@@ -83,12 +83,19 @@ var environment = []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}
 var nondescript = []string{"util", "utils", "common", "helper", "helpers", "types", "models", "manager", "service"}
 
 func TestEveryPackageHasAFloor(t *testing.T) {
+	found := map[string]bool{}
 	for _, pkg := range load(t) {
-		if _, ok := roomOf(pkg.PkgPath); !ok {
+		here, ok := roomOf(pkg.PkgPath)
+		if found[here.path] = true; !ok {
 			t.Errorf("%s is in no room: give it a floor in the table of arch_test.go", pkg.PkgPath)
 		}
 		if slices.Contains(nondescript, pkg.Name) || slices.Contains(nondescript, filepath.Base(pkg.PkgPath)) {
 			t.Errorf("%s: the name %q says nothing; name the package after what it holds", pkg.PkgPath, pkg.Name)
+		}
+	}
+	for _, r := range rooms {
+		if !found[r.path] {
+			t.Errorf("there is no package %s: remove it from the table of arch_test.go", r.path)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func startKernel(tb testing.TB, n int) *runningKernel {
 	k := &runningKernel{data: filepath.Join(tb.TempDir(), "data"), cancel: cancel, ended: make(chan error, 1)}
 	words, stderr := io.Pipe()
 	go func() {
-		k.ended <- app.Serve(ctx, app.Config{Data: k.data, Policies: policies, Listen: "127.0.0.1:0", LogFormat: "text"}, stderr, false)
+		k.ended <- app.Serve(ctx, app.Config{Data: k.data, Policies: policies, Listen: "127.0.0.1:0", LogFormat: "text"}, app.Process{Stderr: stderr})
 		stderr.Close()
 	}()
 	tb.Cleanup(func() { k.stop(tb) })
