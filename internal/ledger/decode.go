@@ -13,7 +13,7 @@ import (
 
 // Decode reads what [Encode] wrote, and nothing else: a member it does not
 // know, one that is missing, another order, spacing or spelling, and another
-// version are errors. The error never repeats the entry's text.
+// version are errors.
 func Decode(body []byte) (Entry, error) {
 	var w wireEntry
 	if err := json.Unmarshal(body, &w, json.RejectUnknownMembers(true)); err != nil {

@@ -114,7 +114,7 @@ func TestVerifyNamesWhatAStoreHides(t *testing.T) {
 			[]string{"no entry could be read, then reading failed: bad disk", "entry 0: it cannot be read, or is missing, and so all up to entry 29"},
 		},
 		{
-			"a head that it had before", faulty{head: func(h store.Head) store.Head { return store.Head{} }},
+			"a head that it had before", faulty{head: func(store.Head) store.Head { return store.Head{} }},
 			[]string{"entry 0: it is beyond the head, which says that there are 0 entries"},
 		},
 		{"damage in its files", faulty{damages: []string{"row 3 missing from index"}}, []string{"row 3 missing from index"}},

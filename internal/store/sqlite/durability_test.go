@@ -226,9 +226,34 @@ func TestAfterAFailedFlushNothingIsCommitted(t *testing.T) {
 		t.Errorf("after a failed flush Close touched the disk: %v", d.events[before:])
 	}
 	for seed := range uint64(8) {
-		if err := check(t, restart(t, d.cut(d.mark(), keepSome(seed))), 3); err != nil {
+		dir := restart(t, d.cut(d.mark(), keepSome(seed)))
+		if err := check(t, dir, 3); err != nil {
 			t.Errorf("after a restart: %v", err)
 		}
+		settled(t, dir, lost)
+	}
+}
+
+// settled checks that a restart settles what became of a batch, one way or the
+// other, and that committing it again comes to the same.
+func settled(t *testing.T, dir string, lost *store.Batch) {
+	t.Helper()
+	db := open(t, filepath.Join(dir, "kernel.db"))
+	defer db.Close()
+	head, err := db.Head(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := store.NotCommitted
+	if head.Size == lost.Next.Size {
+		want = store.Committed
+	}
+	if status, err := db.Lookup(t.Context(), lost.ID); status != want || err != nil {
+		t.Errorf("Lookup after a restart = %v, %v; the head has size %d", status, err, head.Size)
+	}
+	mustCommit(t, db, lost)
+	if head, err := db.Head(t.Context(), 0); err != nil || head.Size != lost.Next.Size {
+		t.Errorf("Head after committing again = %d, %v, want %d", head.Size, err, lost.Next.Size)
 	}
 }
 
@@ -365,5 +390,31 @@ func TestSpaceBelowTheFloorRefusesBeforeTheDiskIsFull(t *testing.T) {
 	}
 	if status, err := db.Lookup(t.Context(), b.ID); status != store.NotCommitted || err != nil {
 		t.Errorf("Lookup = %v, %v, want NotCommitted", status, err)
+	}
+}
+
+func TestOldBatchesAreForgotten(t *testing.T) {
+	w := &writer{db: open(t, filepath.Join(t.TempDir(), "kernel.db"))}
+	defer w.db.Close()
+	if err := w.db.Exec("PRAGMA synchronous=OFF"); err != nil { // this is about numbers
+		t.Fatal(err)
+	}
+	for range 4500 {
+		w.commit(t, w.next(t, 0))
+	}
+	known := 0
+	for n := 1; n <= 4500; n++ {
+		status, err := w.db.Lookup(t.Context(), fmt.Sprintf("batch-%d", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status == store.Committed {
+			known++
+		} else if n > 4500-4096 {
+			t.Errorf("batch %d of 4500 is forgotten", n)
+		}
+	}
+	if known > 4096+64 {
+		t.Errorf("%d batches are known, want the older forgotten", known)
 	}
 }

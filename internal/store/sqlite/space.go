@@ -19,7 +19,7 @@ func (db *DB) checkSpace() error {
 	if err := unix.Statfs(filepath.Dir(db.path), &s); err != nil {
 		return fmt.Errorf("free space: %w", err)
 	}
-	free := uint64(s.Bavail) * uint64(s.Bsize)
+	free := s.Bavail * uint64(s.Bsize)
 	if free < uint64(db.floor) {
 		return fmt.Errorf("%w: %d MiB free, %d MiB are kept free; delete something or extend the disk",
 			store.ErrFull, free>>20, db.floor>>20)

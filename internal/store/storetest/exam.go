@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"queries select what they say", queries},
 		{"queries page in both directions", pagesQueries},
 		{"iterations go on beside commits", iteratesBesideCommits},
+		{"reads go on beside commits", readsBesideCommits},
 		{"iterations can be nested and broken off", nestsIterations},
 		{"a cancelled context writes nothing and reads nothing", cancelled},
 		{"large values survive", largeValues},

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/strixlabs/execution-kernel/internal/store"
@@ -129,5 +130,38 @@ func nestsIterations(t *testing.T, x *exam) {
 	}
 	nest(0)
 	x.commit(x.batch(0, entry(10)))
+	x.unchanged(0)
+}
+
+func readsBesideCommits(t *testing.T, x *exam) {
+	x.fill(0, 20)
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 6 {
+		readers.Go(func() {
+			for last := uint64(0); ; {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				head, err := x.Head(x.ctx(), 0)
+				if err != nil || head.Size < last {
+					t.Errorf("Head = %d, %v, after %d", head.Size, err, last)
+					return
+				}
+				last = head.Size
+				if e, err := x.Entry(x.ctx(), 0, last-1); err != nil || e.Seq != last-1 {
+					t.Errorf("Entry(%d) = %d, %v, although the head has size %d", last-1, e.Seq, err, last)
+					return
+				}
+			}
+		})
+	}
+	for n := range 200 {
+		x.commit(x.batch(0, entry(100+2*n), entry(101+2*n)))
+	}
+	close(done)
+	readers.Wait()
 	x.unchanged(0)
 }
