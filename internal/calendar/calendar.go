@@ -1,0 +1,160 @@
+// Package calendar compiles opening hours and freezes to intervals of time.
+//
+// It promises that a calendar is nothing but a sorted list of disjoint
+// intervals: what is active can be read off it, and proved from it.
+package calendar
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Local is a wall-clock time without a zone, to the minute.
+type Local struct {
+	Year   int
+	Month  time.Month
+	Day    int
+	Hour   int // 0…24; 24 is the end of the day, with Minute 0
+	Minute int
+}
+
+// A Span is [From, To) in local time.
+type Span struct{ From, To Local }
+
+// Hours are the same hours on some days of every week.
+type Hours struct {
+	Days     []time.Weekday
+	From, To int // minutes after midnight, 0 ≤ From < To ≤ 1440
+}
+
+// A Spec is a calendar as it was written: active in Weekly or Entries, and not
+// in Except.
+type Spec struct {
+	Zone    *time.Location
+	Weekly  []Hours
+	Entries []Span
+	Except  []Span
+}
+
+// A Calendar is a sorted list of disjoint, non-empty intervals [Start, End) in
+// seconds since 1970-01-01T00:00:00Z. The zero Calendar is never active.
+type Calendar struct{ Intervals []Interval }
+
+// An Interval is [Start, End).
+type Interval struct{ Start, End int64 }
+
+// The days a calendar is compiled for: those a timestamp can lie on.
+const firstYear, lastYear = 1900, 2190
+
+// Compile resolves local times: one that does not exist is the instant after
+// the gap; one that exists twice is the first for From, the second for To.
+func Compile(s Spec) (Calendar, error) {
+	if s.Zone == nil {
+		return Calendar{}, fmt.Errorf("a calendar needs a time zone")
+	}
+	z := &resolver{zone: s.Zone}
+	active, err := z.spans(s.Entries)
+	if err != nil {
+		return Calendar{}, err
+	}
+	for _, h := range s.Weekly {
+		if h.From < 0 || h.From >= h.To || h.To > 24*60 {
+			return Calendar{}, fmt.Errorf("weekly hours end after they begin, on the same day")
+		}
+		active = append(active, z.weekly(h)...)
+	}
+	except, err := z.spans(s.Except)
+	if err != nil {
+		return Calendar{}, err
+	}
+	return Calendar{subtract(union(active), union(except))}, nil
+}
+
+// Active reports whether an instant, in whole seconds rounded down, lies in an
+// interval. Intervals begin and end on whole seconds.
+func (c Calendar) Active(seconds int64) bool {
+	i, found := slices.BinarySearchFunc(c.Intervals, seconds, func(iv Interval, at int64) int {
+		switch {
+		case iv.End <= at:
+			return -1
+		case iv.Start > at:
+			return 1
+		}
+		return 0
+	})
+	return found && i < len(c.Intervals)
+}
+
+func (z *resolver) spans(list []Span) ([]Interval, error) {
+	var out []Interval
+	for _, s := range list {
+		iv := Interval{z.instant(s.From, earlier), z.instant(s.To, later)}
+		if iv.Start >= iv.End {
+			return nil, fmt.Errorf("an entry ends after it begins")
+		}
+		out = append(out, iv)
+	}
+	return out, nil
+}
+
+func (z *resolver) weekly(h Hours) []Interval {
+	var out []Interval
+	day := time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC)
+	for ; day.Year() <= lastYear; day = day.AddDate(0, 0, 1) {
+		if !slices.Contains(h.Days, day.Weekday()) {
+			continue
+		}
+		midnight := day.Unix()
+		iv := Interval{z.resolve(midnight+int64(h.From)*60, earlier), z.resolve(midnight+int64(h.To)*60, later)}
+		if iv.Start < iv.End { // hours that fall into a gap whole do not exist on that day
+			out = append(out, iv)
+		}
+	}
+	return out
+}
+
+// union sorts intervals and merges those that touch.
+func union(list []Interval) []Interval {
+	slices.SortFunc(list, func(a, b Interval) int {
+		switch {
+		case a.Start < b.Start:
+			return -1
+		case a.Start > b.Start:
+			return 1
+		}
+		return 0
+	})
+	var out []Interval
+	for _, iv := range list {
+		if n := len(out); n > 0 && iv.Start <= out[n-1].End {
+			out[n-1].End = max(out[n-1].End, iv.End)
+			continue
+		}
+		out = append(out, iv)
+	}
+	return out
+}
+
+// subtract takes the intervals of b, disjoint and sorted as those of a, out of a.
+func subtract(a, b []Interval) []Interval {
+	var out []Interval
+	for _, iv := range a {
+		for len(b) > 0 && b[0].End <= iv.Start {
+			b = b[1:]
+		}
+		for _, hole := range b {
+			if hole.Start >= iv.End {
+				break
+			}
+			if hole.Start > iv.Start {
+				out = append(out, Interval{iv.Start, hole.Start})
+			}
+			iv.Start = hole.End
+		}
+		if iv.Start < iv.End {
+			out = append(out, iv)
+		}
+	}
+	return out
+}

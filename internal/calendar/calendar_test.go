@@ -1,0 +1,132 @@
+package calendar_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/strixlabs/execution-kernel/internal/calendar"
+	"github.com/strixlabs/execution-kernel/internal/zone"
+)
+
+func location(t testing.TB, name string) *time.Location {
+	t.Helper()
+	db, err := zone.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loc, err := db.Location(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
+}
+
+var weekdays = []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday}
+
+func TestAmbiguousAndSkippedLocalTimes(t *testing.T) {
+	berlin := location(t, "Europe/Berlin")
+	at := func(y int, m time.Month, d, h, min int) calendar.Local {
+		return calendar.Local{Year: y, Month: m, Day: d, Hour: h, Minute: min}
+	}
+	for _, c := range []struct {
+		name       string
+		from, to   calendar.Local
+		start, end string
+	}{
+		{"plain", at(2026, 11, 26, 0, 0), at(2026, 12, 1, 0, 0), "2026-11-25T23:00:00Z", "2026-11-30T23:00:00Z"},
+		{"a skipped time is the instant after the gap", at(2026, 3, 29, 2, 30), at(2026, 3, 29, 4, 0), "2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z"},
+		{"an ambiguous from is the first", at(2026, 10, 25, 2, 30), at(2026, 10, 25, 4, 0), "2026-10-25T00:30:00Z", "2026-10-25T03:00:00Z"},
+		{"an ambiguous to is the second", at(2026, 10, 25, 1, 0), at(2026, 10, 25, 2, 30), "2026-10-24T23:00:00Z", "2026-10-25T01:30:00Z"},
+	} {
+		cal, err := calendar.Compile(calendar.Spec{Zone: berlin, Entries: []calendar.Span{{From: c.from, To: c.to}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(utc(cal.Intervals[0].Start), " ", utc(cal.Intervals[0].End))
+		if want := c.start + " " + c.end; got != want {
+			t.Errorf("%s: %s, want %s", c.name, got, want)
+		}
+	}
+}
+
+func utc(s int64) string { return time.Unix(s, 0).UTC().Format(time.RFC3339) }
+
+// Where no clock change is near, a calendar says what the wall clock says.
+func TestWeeklyHoursAgreeWithTheWallClock(t *testing.T) {
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"} {
+		loc := location(t, name)
+		cal, err := calendar.Compile(calendar.Spec{Zone: loc, Weekly: []calendar.Hours{{Days: weekdays, From: 9 * 60, To: 17 * 60}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 20000 {
+			s := time.Date(1900, 1, 2, 0, 0, 0, 0, time.UTC).Unix() + r.Int64N(290*365*86400)
+			w := time.Unix(s, 0).In(loc)
+			if changes(loc, s) {
+				continue
+			}
+			want := w.Weekday() >= time.Monday && w.Weekday() <= time.Friday && w.Hour() >= 9 && w.Hour() < 17
+			if cal.Active(s) != want {
+				t.Fatalf("%s at %s: active = %v", name, w, !want)
+			}
+		}
+	}
+}
+
+// changes reports whether the clock changes within a day of an instant.
+func changes(loc *time.Location, s int64) bool {
+	offset := func(at int64) int { _, o := time.Unix(at, 0).In(loc).Zone(); return o }
+	return offset(s-86400*3/2) != offset(s+86400*3/2)
+}
+
+func TestExceptionsCutHoles(t *testing.T) {
+	cal, err := calendar.Compile(calendar.Spec{
+		Zone: time.UTC, Weekly: []calendar.Hours{{Days: weekdays, From: 0, To: 1440}},
+		Entries: []calendar.Span{{From: calendar.Local{Year: 2026, Month: 12, Day: 26}, To: calendar.Local{Year: 2026, Month: 12, Day: 27, Hour: 24}}},
+		Except:  []calendar.Span{{From: calendar.Local{Year: 2026, Month: 12, Day: 24}, To: calendar.Local{Year: 2026, Month: 12, Day: 26, Hour: 12}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		at   string
+		want bool
+	}{
+		{"2026-12-23T23:59:59Z", true}, {"2026-12-24T00:00:00Z", false}, {"2026-12-26T11:59:59Z", false},
+		{"2026-12-26T12:00:00Z", true}, {"2026-12-27T23:59:59Z", true}, {"2026-12-28T00:00:00Z", true}, {"2027-01-02T00:00:00Z", false},
+	} {
+		at, _ := time.Parse(time.RFC3339, c.at)
+		if cal.Active(at.Unix()) != c.want {
+			t.Errorf("Active(%s) = %v, want %v", c.at, !c.want, c.want)
+		}
+	}
+}
+
+func TestWhatEndsBeforeItBeginsIsAnError(t *testing.T) {
+	day := calendar.Local{Year: 2026, Month: 1, Day: 1}
+	for _, s := range []calendar.Spec{
+		{},
+		{Zone: time.UTC, Entries: []calendar.Span{{From: day, To: day}}},
+		{Zone: time.UTC, Weekly: []calendar.Hours{{Days: weekdays, From: 600, To: 600}}},
+		{Zone: time.UTC, Weekly: []calendar.Hours{{Days: weekdays, From: 0, To: 1441}}},
+	} {
+		if _, err := calendar.Compile(s); err == nil {
+			t.Errorf("Compile(%+v) accepted it", s)
+		}
+	}
+	if (calendar.Calendar{}).Active(0) {
+		t.Error("the zero calendar is active")
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	loc := location(b, "Europe/Berlin")
+	for b.Loop() {
+		if _, err := calendar.Compile(calendar.Spec{Zone: loc, Weekly: []calendar.Hours{{Days: weekdays, From: 540, To: 1020}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
