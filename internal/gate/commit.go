@@ -118,7 +118,7 @@ func (g *Gate) commit(jobs []*job) {
 
 // write commits one batch and answers its jobs, or returns those to try again.
 func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
-	start := time.Now()
+	start := g.cfg.Clock()
 	out, err := g.cfg.Store.Commit(context.Background(), b.rows(g.head.Size))
 	if out.Status == store.Unknown {
 		g.failed(fmt.Errorf("commit %s: outcome unknown: %w", b.id, err))
@@ -136,7 +136,7 @@ func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
 	}
 	if g.cfg.OnCommit != nil {
 		g.cfg.OnCommit(CommitStats{
-			Jobs: len(jobs), Entries: len(b.log.Entries()), Duration: time.Since(start),
+			Jobs: len(jobs), Entries: len(b.log.Entries()), Duration: g.cfg.Clock().Sub(start),
 			Status: out.Status, Queue: len(g.jobs), Size: g.head.Size,
 		})
 	}

@@ -9,13 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/strixlabs/execution-kernel"
+	kernel "github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
@@ -178,62 +177,6 @@ func TestADecisionIsTheEntryItNames(t *testing.T) {
 	}
 }
 
-func TestNoDecisionIsAnsweredThatIsNotOnDisk(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		fault    storetest.Fault
-		answered bool // the fault settles as committed
-	}{
-		{"not committed", storetest.Fault{Status: store.NotCommitted, Err: store.ErrFull}, false},
-		{"unknown and written", storetest.Fault{Status: store.Unknown, Written: true, Err: errors.New("connection lost")}, true},
-		{"unknown and not written", storetest.Fault{Status: store.Unknown, Err: errors.New("connection lost")}, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := open(t, nil)
-			h.store.Fail(c.fault)
-			d, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", ""))
-			if c.answered != (err == nil) || !c.answered && !isCode(err, kernel.Unavailable) {
-				t.Fatalf("Decide = %+v, %v", d, err)
-			}
-			if want := map[bool]int{true: 1, false: 0}[c.answered]; h.decisions(t) != want {
-				t.Errorf("%d decisions in the log, want %d", h.decisions(t), want)
-			}
-			if err := h.Ready(t.Context()); err != nil {
-				t.Errorf("not ready once the store is back: %v", err)
-			}
-			if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); err != nil {
-				t.Errorf("the next decision: %v", err)
-			}
-		})
-	}
-}
-
-func TestReadinessShowsAStoreThatCannotBeWritten(t *testing.T) {
-	h := open(t, nil)
-	full := storetest.Fault{Status: store.NotCommitted, Err: store.ErrFull}
-	h.store.Fail(full, full)
-	if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); !isCode(err, kernel.Unavailable) {
-		t.Fatalf("Decide: %v", err)
-	}
-	if err := h.Ready(t.Context()); !isCode(err, kernel.Unavailable) {
-		t.Errorf("Ready = %v while the disk is full", err)
-	}
-	if err := h.Ready(t.Context()); err != nil {
-		t.Errorf("Ready = %v after space returned", err)
-	}
-}
-
-func TestNothingIsDecidedWithoutAPolicy(t *testing.T) {
-	h := &house{store: &storetest.Memory{}}
-	h.reopen(t, nil)
-	if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); !isCode(err, kernel.Unavailable) {
-		t.Errorf("Decide = %v", err)
-	}
-	if err := h.Ready(t.Context()); !isCode(err, kernel.Unavailable) {
-		t.Errorf("Ready = %v", err)
-	}
-}
-
 func TestACallerSpeaksOnlyForItsAgents(t *testing.T) {
 	h := open(t, nil)
 	for _, c := range []struct {
@@ -254,86 +197,6 @@ func TestACallerSpeaksOnlyForItsAgents(t *testing.T) {
 		if c.ok != (err == nil) || !c.ok && !isCode(err, kernel.Forbidden) {
 			t.Errorf("%s for %q: %v", c.caller.Principal, c.agent, err)
 		}
-	}
-}
-
-func TestARequestIDIsDecidedOnce(t *testing.T) {
-	h := open(t, nil)
-	const callers = 100
-	ids := make([]string, callers)
-	var fresh atomic.Int32
-	var all sync.WaitGroup
-	for i := range callers {
-		all.Go(func() {
-			d, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "r1"))
-			if err != nil {
-				t.Error(err)
-			}
-			if !d.Replayed {
-				fresh.Add(1)
-			}
-			ids[i] = d.ID
-		})
-	}
-	all.Wait()
-	if len(slices.Compact(ids)) != 1 || fresh.Load() != 1 || h.decisions(t) != 1 {
-		t.Errorf("%d ids, %d fresh answers, %d entries, want one of each", len(slices.Compact(ids)), fresh.Load(), h.decisions(t))
-	}
-}
-
-func TestARequestIDBelongsToItsCallerAgentAndRequest(t *testing.T) {
-	h := open(t, nil)
-	ask := func(c kernel.Caller, a gate.Ask) (kernel.Decision, error) { return h.Decide(t.Context(), c, a) }
-	first, err := ask(gateway, ship("agent-001", "development", "r1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d, err := ask(agent1, ship("agent-001", "development", "r1")); err != nil || d.Replayed || d.ID == first.ID {
-		t.Errorf("another caller: %+v, %v", d, err)
-	}
-	if d, err := ask(gateway, ship("agent-002", "development", "r1")); err != nil || d.Replayed {
-		t.Errorf("another agent: %+v, %v", d, err)
-	}
-	if _, err := ask(gateway, ship("agent-001", "production", "r1")); !isCode(err, kernel.Reused) {
-		t.Errorf("another request: %v", err)
-	}
-	h.pass(61 * time.Second)
-	if _, err := ask(gateway, ship("agent-001", "development", "r1")); !isCode(err, kernel.Spent) {
-		t.Errorf("an ALLOW after 61 s: %v", err)
-	}
-	h.pass(24 * time.Hour)
-	if d, err := ask(gateway, ship("agent-001", "development", "r1")); err != nil || d.Replayed {
-		t.Errorf("after 24 h: %+v, %v", d, err)
-	}
-}
-
-func TestARecordedRefusalIsReplayedLongerThanAnAllow(t *testing.T) {
-	h := open(t, nil)
-	first, err := h.Decide(t.Context(), gateway, ship("agent-001", "production", "r1"))
-	if err != nil || first.Decision != kernel.RequireApproval {
-		t.Fatalf("%+v, %v", first, err)
-	}
-	h.pass(23 * time.Hour)
-	again, err := h.Decide(t.Context(), gateway, ship("agent-001", "production", "r1"))
-	if err != nil || !again.Replayed || again.ID != first.ID {
-		t.Errorf("after 23 h: %+v, %v", again, err)
-	}
-}
-
-func TestAnAllowIsSpentWhenThePolicyChanges(t *testing.T) {
-	h := open(t, nil)
-	if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "r1")); err != nil {
-		t.Fatal(err)
-	}
-	_, files := shipping(t)
-	for i := range files {
-		files[i].Data = []byte(strings.ReplaceAll(string(files[i].Data), "name: shipping", "name: shipping2"))
-	}
-	if err := h.Activate(t.Context(), admin, compile(t, files), files); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "r1")); !isCode(err, kernel.Spent) {
-		t.Errorf("Decide = %v, want %s", err, kernel.Spent)
 	}
 }
 
@@ -492,54 +355,6 @@ func TestManyRefusalsOfOneCallerAreSummedUp(t *testing.T) {
 	})
 }
 
-func TestOverloadAnswersAtOnce(t *testing.T) {
-	h := open(t, func(c *gate.Config) { c.Queue, c.MaxBatch = 2, 1 })
-	release := h.block()
-	var refused atomic.Int32
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); isCode(err, kernel.Unavailable) {
-				refused.Add(1)
-			}
-		})
-	}
-	for refused.Load() < 17 { // one commits, two wait
-		time.Sleep(time.Millisecond)
-	}
-	release()
-	all.Wait()
-	if n := h.decisions(t); n != 20-int(refused.Load()) {
-		t.Errorf("%d decisions in the log, %d of 20 refused", n, refused.Load())
-	}
-}
-
-func TestCloseCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
-	h := open(t, nil)
-	release := h.block()
-	var answered atomic.Int32
-	var all sync.WaitGroup
-	for range 10 {
-		all.Go(func() {
-			if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); err == nil {
-				answered.Add(1)
-			}
-		})
-	}
-	time.Sleep(10 * time.Millisecond)
-	go release()
-	if err := h.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	all.Wait()
-	if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); !isCode(err, kernel.Unavailable) {
-		t.Errorf("after Close: %v", err)
-	}
-	if n := h.decisions(t); n != int(answered.Load()) {
-		t.Errorf("%d entries, %d answers", n, answered.Load())
-	}
-}
-
 func TestCheckpointsGrowWithTheLog(t *testing.T) {
 	var published []string
 	h := open(t, func(c *gate.Config) {
@@ -565,80 +380,4 @@ func TestCheckpointsGrowWithTheLog(t *testing.T) {
 	if latest, err := h.LatestCheckpoint(t.Context()); err != nil || latest != second {
 		t.Errorf("LatestCheckpoint = %q, %v", latest, err)
 	}
-}
-
-func TestTheSameRequestIDInOneBatchAndAcrossAConflict(t *testing.T) {
-	h := open(t, nil)
-	release := h.block()
-	results := make(chan kernel.Decision, 3)
-	for range 3 {
-		go func() {
-			d, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "same"))
-			if err != nil {
-				t.Error(err)
-			}
-			results <- d
-		}()
-	}
-	time.Sleep(10 * time.Millisecond) // the first commits, the others wait behind it
-	release()
-	a, b, c := <-results, <-results, <-results
-	if a.ID != b.ID || b.ID != c.ID || h.decisions(t) != 1 {
-		t.Errorf("ids %s %s %s, %d entries", a.ID, b.ID, c.ID, h.decisions(t))
-	}
-}
-
-func TestOneBadRequestDoesNotCostTheOthersTheirBatch(t *testing.T) {
-	h := open(t, nil)
-	release := h.block()
-	var good atomic.Int32
-	var all sync.WaitGroup
-	for i := range 20 {
-		ask := ship("agent-001", "development", fmt.Sprintf("r%d", i))
-		if i%2 == 0 {
-			ask.Request.RequestID += "\x00"
-		}
-		all.Go(func() {
-			if _, err := h.Decide(t.Context(), gateway, ask); err == nil {
-				good.Add(1)
-			} else if !isCode(err, kernel.Invalid) {
-				t.Error(err)
-			}
-		})
-	}
-	time.Sleep(10 * time.Millisecond)
-	release()
-	all.Wait()
-	if good.Load() != 10 || h.decisions(t) != 10 {
-		t.Errorf("%d answered, %d in the log, want 10", good.Load(), h.decisions(t))
-	}
-}
-
-func TestAStoreThatCannotTellStopsEverything(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var stuck atomic.Bool
-		h := open(t, func(c *gate.Config) {
-			c.Clock, c.Budget = time.Now, 2*time.Second
-			c.OnStuck = func(error) { stuck.Store(true) }
-		})
-		h.store.FailLookups(errors.New("connection lost"))
-		h.store.Fail(storetest.Fault{Status: store.Unknown, Written: true})
-		for range 2 {
-			if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); !isCode(err, kernel.Unavailable) {
-				t.Errorf("Decide = %v while nobody can tell", err)
-			}
-		}
-		time.Sleep(3 * time.Second)
-		if !stuck.Load() {
-			t.Error("nobody was told that the process should end")
-		}
-		h.store.FailLookups(nil)
-		time.Sleep(2 * time.Second)
-		if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); err != nil {
-			t.Errorf("after the store can tell again: %v", err)
-		}
-		if err := h.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
 }
