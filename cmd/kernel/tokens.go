@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -88,16 +89,12 @@ Roles: agent asks for itself (--agent), gateway for the agents it speaks for
 
 // flagPaths says an error about the request in words of the flags.
 func flagPaths(err error) error {
-	e, ok := err.(*kernel.Error) //nolint:errorlint // the client returns it bare
-	if !ok {
-		return err
-	}
-	for path, flag := range map[string]string{
+	flags := map[string]string{
 		"$.name": "--name", "$.role": "--role", "$.agent": "--agent", "$.speaks_for": "--agents", "$.expires_in": "--expires",
-	} {
-		if e.Path == path {
-			return e.At(flag)
-		}
+	}
+	var ours *kernel.Error
+	if errors.As(err, &ours) && flags[ours.Path] != "" {
+		return ours.At(flags[ours.Path])
 	}
 	return err
 }

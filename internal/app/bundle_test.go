@@ -32,6 +32,21 @@ func TestReadBundleTakesEveryDocumentBelowTheFolder(t *testing.T) {
 	}
 }
 
+// A cluster mounts a folder of settings like this, and swaps one link when
+// they change.
+func TestReadBundleFollowsLinksInsideTheFolder(t *testing.T) {
+	dir := tree(t, "..2026_11_23/a.yaml")
+	for name, target := range map[string]string{"..data": "..2026_11_23", "a.yaml": "..data/a.yaml"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := app.ReadBundle(dir)
+	if err != nil || len(files) != 1 || filepath.Base(files[0].Name) != "a.yaml" {
+		t.Errorf("ReadBundle = %v, %v, want a.yaml", files, err)
+	}
+}
+
 func TestReadBundleTakesOneFile(t *testing.T) {
 	path := filepath.Join(tree(t, "only.policy"), "only.policy")
 	files, err := app.ReadBundle(path)
