@@ -70,18 +70,15 @@ func (db *DB) ready() error {
 
 func (db *DB) commit(ctx context.Context, b *store.Batch) (store.Outcome, error) {
 	out, err := db.write(ctx, b)
-	if out.Status == store.Committed && err == nil {
-		return out, nil
+	if out.Status == store.Unknown {
+		db.broken = fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	// After some errors SQLite has rolled back by itself; then there is
 	// nothing to roll back and saying so would be another error.
 	if !db.writer.AutocommitEnabled() {
-		if rollback := run(db.stmts.rollback); rollback != nil && err == nil {
-			err = fmt.Errorf("roll back: %w", rollback)
+		if failed := run(db.stmts.rollback); failed != nil && db.broken == nil {
+			db.broken = fmt.Errorf("%w: roll back: %w", ErrBroken, failed)
 		}
-	}
-	if out.Status == store.Unknown {
-		db.broken = fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
 		err = fmt.Errorf("%w: %w", store.ErrFull, err)
@@ -99,8 +96,8 @@ func (db *DB) write(ctx context.Context, b *store.Batch) (store.Outcome, error) 
 	if err != nil {
 		return not, err
 	}
-	if done {
-		return store.Outcome{Status: store.Committed}, run(db.stmts.rollback)
+	if done { // by an earlier call; the transaction is empty
+		return store.Outcome{Status: store.Committed}, nil
 	}
 	if err := db.stmts.checkHead(b); err != nil {
 		return not, err

@@ -399,22 +399,22 @@ func TestOldBatchesAreForgotten(t *testing.T) {
 	if err := w.db.Exec("PRAGMA synchronous=OFF"); err != nil { // this is about numbers
 		t.Fatal(err)
 	}
-	for range 4500 {
+	for range 7000 {
 		w.commit(t, w.next(t, 0))
 	}
 	known := 0
-	for n := 1; n <= 4500; n++ {
+	for n := 1; n <= 7000; n++ {
 		status, err := w.db.Lookup(t.Context(), fmt.Sprintf("batch-%d", n))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if status == store.Committed {
 			known++
-		} else if n > 4500-4096 {
-			t.Errorf("batch %d of 4500 is forgotten", n)
+		} else if n > 7000-4096 {
+			t.Errorf("batch %d of 7000 is forgotten", n)
 		}
 	}
-	if known > 4096+64 {
+	if known > 4096+1024 {
 		t.Errorf("%d batches are known, want the older forgotten", known)
 	}
 }

@@ -129,11 +129,25 @@ func (db *DB) open() error {
 	return err
 }
 
-// settle copies what the write-ahead log holds into the database and flushes
-// it. After a crash the last commit may be readable from the page cache and yet
-// not on the disk; from here on what is read is what will be found again.
+// settle makes sure that what is read from here on is what will be found again.
+// After a failed flush and a restart the last commits may be readable from the
+// page cache and yet not be on the disk, where no later flush brings them. So
+// the write-ahead log is copied into the database, begun anew, and its new
+// beginning flushed: until then a power cut could bring the old one back.
 func settle(c *sqlite.Conn) error {
-	return sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	busy, err := resultInt64(c, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if err != nil {
+		return err
+	}
+	if busy != 0 {
+		return errors.New("another process is reading the log; start again when it has ended")
+	}
+	opened, err := resultInt64(c, "PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	// Any change does; counting how often the file was opened is a harmless one.
+	return pragmas(c, fmt.Sprintf("user_version=%d", (opened+1)%(1<<31)))
 }
 
 // createFile makes an empty file that only its owner may read, and its name

@@ -219,7 +219,7 @@ func TestALogIsReadWithoutWriting(t *testing.T) {
 
 func TestAKilledKernelsLogIsRead(t *testing.T) {
 	dir := t.TempDir()
-	size, err := killAfter(dir, 100e6)
+	size, err := killAfter(dir, 20)
 	if err != nil {
 		t.Fatal(err)
 	}

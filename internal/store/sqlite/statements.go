@@ -12,7 +12,7 @@ import (
 // are forgotten pruneStep at a time.
 const (
 	keptBatches = 4096
-	pruneStep   = 64
+	pruneStep   = 1024
 )
 
 // expireAtOnce bounds what one commit deletes of expired records.
@@ -20,7 +20,7 @@ const expireAtOnce = 256
 
 // statements are those of the connection that commits, prepared once.
 type statements struct {
-	conn *sqlite.Conn
+	batches int64 // the number of the last batch
 
 	begin, commit, rollback   *sqlite.Stmt
 	findBatch, insertBatch    *sqlite.Stmt
@@ -32,7 +32,10 @@ type statements struct {
 }
 
 func (s *statements) prepare(c *sqlite.Conn) error {
-	s.conn = c
+	var err error
+	if s.batches, err = resultInt64(c, "SELECT coalesce(max(n), 0) FROM batches"); err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		stmt **sqlite.Stmt
 		sql  string
@@ -41,7 +44,7 @@ func (s *statements) prepare(c *sqlite.Conn) error {
 		{&s.commit, "COMMIT"},
 		{&s.rollback, "ROLLBACK"},
 		{&s.findBatch, "SELECT 1 FROM batches WHERE id = ?"},
-		{&s.insertBatch, "INSERT INTO batches (id) VALUES (?)"},
+		{&s.insertBatch, "INSERT INTO batches (id, n) VALUES (?, ?)"},
 		{&s.pruneBatches, "DELETE FROM batches WHERE n <= ?"},
 		{&s.head, "SELECT size FROM heads WHERE shard = ?"},
 		{&s.setHead, `INSERT INTO heads (shard, size, root, "range") VALUES (?1, ?2, ?3, ?4)
@@ -242,16 +245,18 @@ func (s *statements) advance(shard int, head store.Head) error {
 	return run(s.setHead)
 }
 
-// batch remembers the batch, and now and then forgets the oldest.
+// batch remembers the batch, and now and then forgets the oldest. Numbers of
+// batches that are not committed in the end are not missed.
 func (s *statements) batch(id string) error {
+	s.batches++
 	s.insertBatch.BindText(1, id)
+	s.insertBatch.BindInt64(2, s.batches)
 	if err := run(s.insertBatch); err != nil {
 		return err
 	}
-	n := s.conn.LastInsertRowID()
-	if n%pruneStep != 0 || n <= keptBatches {
+	if s.batches%pruneStep != 0 {
 		return nil
 	}
-	s.pruneBatches.BindInt64(1, n-keptBatches)
+	s.pruneBatches.BindInt64(1, s.batches-keptBatches)
 	return run(s.pruneBatches)
 }

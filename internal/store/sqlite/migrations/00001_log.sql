@@ -33,7 +33,7 @@ CREATE TABLE private (
     salt    BLOB    NOT NULL,
     digest  TEXT    NOT NULL, -- sha256:… of request
     PRIMARY KEY (shard, seq)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- The Merkle head of each shard, advanced in the transaction of its entries.
 CREATE TABLE heads (
@@ -57,6 +57,6 @@ CREATE INDEX records_by_expiry ON records (expires) WHERE expires <> 0;
 
 -- The last commits, so that one whose outcome was lost can be settled.
 CREATE TABLE batches (
-    n  INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE
-) STRICT;
+    id TEXT    NOT NULL PRIMARY KEY,
+    n  INTEGER NOT NULL -- counts up; the oldest are forgotten
+) STRICT, WITHOUT ROWID;
