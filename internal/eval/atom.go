@@ -2,29 +2,66 @@ package eval
 
 import (
 	"fmt"
-	"slices"
 
 	"cel.dev/cel-go/common/types"
 
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
+// An equality holds when the value of a slot is one of the interned ones.
+type equality struct {
+	id     int      // of the slot
+	values []uint32 // none is 0
+}
+
+// holds is false for an attribute that is absent.
+func (q *equality) holds(fr *frame) bool {
+	have := fr.ids[q.id]
+	for _, v := range q.values {
+		if v == have {
+			return true
+		}
+	}
+	return false
+}
+
+// An atom is an equality of a rule's `match`.
+type atom struct {
+	*pdl.Atom
+	equality
+}
+
 // atoms lowers equality atoms. Their attributes are required wherever the
 // rule applies, so that an atom is either true or false.
 func (l *lowerer) atoms(list []pdl.Atom) []atom {
-	var lowered []atom
-	for _, a := range list {
-		s, err := l.atomSlot(a)
+	lowered := make([]atom, 0, len(list))
+	for i := range list {
+		s, err := l.atomSlot(list[i])
 		if err != nil {
 			if l.err == nil {
-				l.err = fmt.Errorf("match %s: %w", a.Path, err)
+				l.err = fmt.Errorf("match %s: %w", list[i].Path, err)
 			}
 			return nil
 		}
-		f := familyOf(s.kind)
-		lowered = append(lowered, atom{Atom: a, holds: f.holds(s, a.Values), value: f.load(s)})
+		lowered = append(lowered, l.layout.atom(&list[i], s))
 	}
 	return lowered
+}
+
+func (l *layout) atom(a *pdl.Atom, s slot) atom { return atom{a, l.equality(s, a.Values)} }
+
+// equality interns the values, spelt as in JSON, and has requests intern theirs.
+func (l *layout) equality(s slot, values []string) equality {
+	l.watch[s.id] = true
+	q := equality{id: s.id, values: make([]uint32, 0, len(values))}
+	for _, v := range values {
+		if s.kind == types.BoolKind {
+			q.values = append(q.values, idOfBool(v == "true"))
+		} else {
+			q.values = append(q.values, l.intern(v))
+		}
+	}
+	return q
 }
 
 func (l *lowerer) atomSlot(a pdl.Atom) (slot, error) {
@@ -53,17 +90,4 @@ func (l *lowerer) required(path string) error {
 		}
 	}
 	return nil
-}
-
-// holds reports whether a slot's value is spelt like one of values.
-func (d domain[T]) holds(s slot, values []string) func(*frame) bool {
-	var wanted []T
-	for _, text := range values {
-		if v, ok := d.constant(text); ok {
-			wanted = append(wanted, v)
-		} else if v, ok := d.constant(text == "true"); ok {
-			wanted = append(wanted, v)
-		}
-	}
-	return func(fr *frame) bool { return fr.has(s.bit) && slices.Contains(wanted, d.bank(fr).values[s.at]) }
 }

@@ -18,53 +18,72 @@ var (
 
 func inRange(i instant) bool { return i.compare(firstInstant) >= 0 && i.compare(lastInstant) <= 0 }
 
-// bind fills a new frame with the request, or says with code kernel.Invalid
+// bind fills an empty frame with the request, or says with code kernel.Invalid
 // what does not fit the schema, where, and what would.
-func (p *Program) bind(sh *shape, req kernel.Request, now instant) (*frame, error) {
-	fr := p.layout.newFrame()
-	always := func(path, text string) {
-		s := sh.fields[path].slot
-		fr.strings.values[s.at] = text
-		fr.mark(s.bit)
-	}
-	always(pathAction, req.Action)
-	always(pathAgentID, req.Agent.ID)
-	always(pathResourceID, req.Resource.ID)
-	always(pathResourceType, req.Resource.Type)
-	fr.times.values[sh.fields[pathNow].slot.at] = now
-	fr.mark(sh.fields[pathNow].slot.bit)
+func (sh *shape) bind(fr *frame, req *kernel.Request, now instant) error {
 	if err := checkNames(req); err != nil {
-		return nil, err
+		return err
 	}
-	members := []map[string]any{req.Agent.Attributes, req.Resource.Attributes, req.Params, req.Context}
+	sh.begin(fr, req, now)
+	members := [...]map[string]any{req.Agent.Attributes, req.Resource.Attributes, req.Params, req.Context}
 	for i, sec := range sh.sections {
-		if err := sec.bind(fr, members[i]); err != nil {
-			return nil, err
+		if sec.fill(fr, members[i]) {
+			continue
 		}
-	}
-	return fr, nil
-}
-
-func checkNames(req kernel.Request) error {
-	for _, n := range []struct{ path, value string }{{"$.agent.id", req.Agent.ID}, {"$.resource.id", req.Resource.ID}} {
-		if n.value == "" {
-			return kernel.Errorf(kernel.Invalid, "id is required").At(n.path)
+		if err := sec.problem(members[i]); err != nil {
+			return err
 		}
+		return fmt.Errorf("bind %s of %s: it fits its check and not its slots", sec.name, sh.name)
 	}
 	return nil
 }
 
-// bind puts the members of one object into their slots. Members that are not
-// declared come first: a misspelt name explains a missing one.
-func (sec section) bind(fr *frame, members map[string]any) error {
+// begin fills what every request has.
+func (sh *shape) begin(fr *frame, req *kernel.Request, now instant) {
+	for i, text := range [...]string{
+		alwaysAction: req.Action, alwaysAgentID: req.Agent.ID,
+		alwaysResourceID: req.Resource.ID, alwaysResourceType: req.Resource.Type,
+	} {
+		f := sh.always[i]
+		fr.strings.values[f.slot.at], fr.ids[f.slot.id] = text, f.words[text]
+		fr.mark(f.slot.bit)
+	}
+	f := sh.always[alwaysNow]
+	fr.times.values[f.slot.at] = now
+	fr.mark(f.slot.bit)
+}
+
+func checkNames(req *kernel.Request) error {
+	if req.Agent.ID == "" {
+		return kernel.Errorf(kernel.Invalid, "id is required").At("$.agent.id")
+	}
+	if req.Resource.ID == "" {
+		return kernel.Errorf(kernel.Invalid, "id is required").At("$.resource.id")
+	}
+	return nil
+}
+
+// fill puts the members of one object into their slots, and reports whether
+// all of them fit and none is missing.
+func (sec *section) fill(fr *frame, members map[string]any) bool {
 	known := 0
 	for _, f := range sec.fields {
-		if _, present := members[f.Name]; present {
+		v, present := members[f.Name]
+		switch {
+		case present && f.fill(fr, v):
 			known++
+		case present || !f.Optional:
+			return false
 		}
 	}
-	if known != len(members) {
-		return sec.unknown(members)
+	return known == len(members)
+}
+
+// problem says what keeps the members of one object from their slots. Members
+// that are not declared come first: a misspelt name explains a missing one.
+func (sec *section) problem(members map[string]any) error {
+	if err := sec.unknown(members); err != nil {
+		return err
 	}
 	for _, f := range sec.fields {
 		v, present := members[f.Name]
@@ -74,17 +93,17 @@ func (sec section) bind(fr *frame, members map[string]any) error {
 			}
 			continue
 		}
-		if err := f.bind(fr, v, sec.path(f.Name)); err != nil {
-			return err
+		if problem, at := misfit(f.Type, v); problem != "" {
+			return kernel.Errorf(kernel.Invalid, "%s", problem).At(sec.path(f.Name)+at).WithHint("%s", hint(f.Type, v, at != ""))
 		}
 	}
 	return nil
 }
 
-func (sec section) path(name string) string { return kernel.JoinPath("$."+sec.name, name) }
+func (sec *section) path(name string) string { return kernel.JoinPath("$."+sec.name, name) }
 
 // unknown explains the first member that is not declared.
-func (sec section) unknown(members map[string]any) error {
+func (sec *section) unknown(members map[string]any) error {
 	var declared []string
 	for _, f := range sec.fields {
 		declared = append(declared, f.Name)
@@ -110,25 +129,13 @@ func (sec section) unknown(members map[string]any) error {
 	return nil
 }
 
-func contains(fields []field, name string) bool {
+func contains(fields []*field, name string) bool {
 	for _, f := range fields {
 		if f.Name == name {
 			return true
 		}
 	}
 	return false
-}
-
-// bind checks a value against the declared type and stores it.
-func (f field) bind(fr *frame, v any, path string) error {
-	if problem, at := misfit(f.Type, v); problem != "" {
-		return kernel.Errorf(kernel.Invalid, "%s", problem).At(path+at).WithHint("%s", hint(f.Type, v, at != ""))
-	}
-	if !f.family.store(fr, f.slot, v) {
-		return fmt.Errorf("bind %s: %T passed its check as %v", path, v, f.Type.Kind)
-	}
-	fr.mark(f.slot.bit)
-	return nil
 }
 
 // hint says what the value could have been, nearest first.

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/strixlabs/execution-kernel"
@@ -10,61 +11,56 @@ import (
 // Decide returns the verdict on a request. A request that does not fit the
 // schema has none: the error is a *kernel.Error with code kernel.Invalid that
 // names the member. Any other error is a fault of ours or of the clock.
+//
+// The verdict is the caller's own. Whoever decides often holds an [Evaluator],
+// which does the same without allocating.
 func (p *Program) Decide(in Input) (kernel.Verdict, error) {
-	r, err := p.start(in)
+	return p.NewEvaluator(Config{}).own(in)
+}
+
+// own decides, and makes the verdict the caller's own.
+func (e *Evaluator) own(in Input) (kernel.Verdict, error) {
+	v, err := e.Decide(in)
 	if err != nil {
 		return kernel.Verdict{}, err
 	}
-	return p.stamp(in.Request, r.verdict(p, evaluate(r.candidates(), r.frame, enforced)))
-}
-
-// A run is one request on its way to a verdict: refused before the rules, or
-// bound to a frame.
-type run struct {
-	input   Input
-	refusal *kernel.Verdict
-	action  *action
-	frame   *frame
-}
-
-func (r *run) candidates() []*rule {
-	if r.refusal != nil {
-		return nil
+	v.Rules, v.Constraints = slices.Clone(v.Rules), maps.Clone(v.Constraints)
+	for _, name := range kernel.SortedKeys(v.Constraints) {
+		v.Constraints[name] = copyValue(v.Constraints[name])
 	}
-	return r.action.candidates(r.frame)
+	return in.stamp(v)
 }
 
-func (r *run) verdict(p *Program, o outcome) kernel.Verdict {
-	if r.refusal != nil {
-		return *r.refusal
+// stamp adds what the verdict is about, unless the caller knew it.
+func (in *Input) stamp(v kernel.Verdict) (kernel.Verdict, error) {
+	v.RequestDigest = in.Digest
+	if in.Digest != "" {
+		return v, nil
 	}
-	return p.merge(r, o)
+	var err error
+	if v.RequestDigest, err = in.Request.Digest(); err != nil {
+		return kernel.Verdict{}, kernel.Errorf(kernel.Invalid, "the request cannot be written as JSON: %v", err).At("$")
+	}
+	return v, nil
 }
 
 // start does what comes before the rules, in the order of the specification:
-// unknown action, unknown resource, shape.
-func (p *Program) start(in Input) (*run, error) {
+// unknown action, unknown resource, shape. It returns the verdict that is
+// reached there, or leaves the request in the frame.
+func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
+	e.shape = nil
 	now := instantOf(in.Now)
 	if !inRange(now) {
 		return nil, fmt.Errorf("decide: the instant %s is outside 1900-01-01..2190-01-01", in.Now.UTC().Format("2006-01-02T15:04:05Z"))
 	}
-	r := &run{input: in, action: p.actions[in.Request.Action]}
-	if r.refusal = p.refuse(in, r.action); r.refusal != nil {
-		return r, nil
+	action := e.program.actions[in.Request.Action]
+	if refusal := e.program.refuse(in, action); refusal != nil {
+		refusal.PolicyVersion = e.program.version
+		return refusal, nil
 	}
-	var err error
-	r.frame, err = p.bind(r.action.shapes[in.Request.Resource.Type], in.Request, now)
-	return r, err
-}
-
-// stamp adds what the verdict is about.
-func (p *Program) stamp(req kernel.Request, v kernel.Verdict) (kernel.Verdict, error) {
-	digest, err := req.Digest()
-	if err != nil {
-		return kernel.Verdict{}, kernel.Errorf(kernel.Invalid, "the request cannot be written as JSON: %v", err).At("$")
-	}
-	v.PolicyVersion, v.RequestDigest = p.version, digest
-	return v, nil
+	e.shape = action.shapes[in.Request.Resource.Type]
+	e.frame.reset()
+	return nil, e.shape.bind(e.frame, &in.Request, now)
 }
 
 // An outcome is what the rules say: X and M of the specification. Both are
@@ -84,27 +80,28 @@ func (o outcome) of(e kernel.Effect) []*rule {
 	return list
 }
 
-// evaluate runs the candidates that take part.
-func evaluate(candidates []*rule, fr *frame, takesPart func(*rule) bool) outcome {
+// add evaluates one rule.
+func (o *outcome) add(r *rule, fr *frame) {
+	switch r.holds(fr) {
+	case no:
+	case yes:
+		o.held = append(o.held, r)
+	default:
+		o.erred = append(o.erred, r)
+	}
+}
+
+// scan evaluates every rule of the action that takes part: the plain way,
+// which what the index found is held against.
+func scan(sh *shape, fr *frame, takesPart func(*rule) bool) outcome {
 	var o outcome
-	for _, r := range candidates {
-		if !takesPart(r) {
-			continue
-		}
-		switch r.holds(fr) {
-		case no:
-		case yes:
-			o.held = append(o.held, r)
-		default:
-			o.erred = append(o.erred, r)
+	for _, r := range sh.action.rules {
+		if takesPart(r) {
+			o.add(r, fr)
 		}
 	}
-	sortByName(o.erred)
-	sortByName(o.held)
 	return o
 }
 
 func enforced(r *rule) bool { return !r.Shadow }
 func everyRule(*rule) bool  { return true }
-
-func sortByName(rules []*rule) { slices.SortFunc(rules, byName) }

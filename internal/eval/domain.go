@@ -28,8 +28,6 @@ type family interface {
 	quantify(l *lowerer, q quantifier) cond
 	value(l *lowerer, e ast.Expr) expr[any]
 	listValue(l *lowerer, e ast.Expr) expr[any]
-	store(fr *frame, s slot, v any) bool
-	holds(s slot, values []string) func(*frame) bool
 	load(s slot) expr[any]
 }
 
@@ -103,16 +101,6 @@ func instantIn(v any) (instant, bool) {
 		return instantOf(t), err == nil
 	}
 	return instant{}, false
-}
-
-// store puts a JSON value into a slot; false when it has another type.
-func (d domain[T]) store(fr *frame, s slot, v any) (ok bool) {
-	if s.list {
-		d.bank(fr).lists[s.at], ok = scalars(d, v)
-	} else {
-		d.bank(fr).values[s.at], ok = d.constant(v)
-	}
-	return ok
 }
 
 // load reads a scalar slot back as JSON would show it.

@@ -20,7 +20,7 @@ func (p *Program) candidate(r *rule, fr *frame) Candidate {
 		c.When = r.When.Source
 	}
 	if a := failedAtom(r.atoms, fr); a != nil {
-		have, _ := a.value(fr)
+		have, _ := familyOf(p.layout.ids[a.id].kind).load(p.layout.ids[a.id])(fr)
 		c.Failed = &FailedAtom{Path: a.Path, Wanted: slices.Clone(a.Values), Value: have}
 		return c
 	}

@@ -13,6 +13,7 @@ import (
 // type, and a bit for each attribute that says whether it is there.
 type frame struct {
 	present []uint64
+	ids     []uint32 // of watched slots, by slot.id: the interned value, 0 when absent or no value of an atom
 	bools   bank[bool]
 	ints    bank[int64]
 	strings bank[string]
@@ -28,12 +29,20 @@ type bank[T any] struct {
 func (f *frame) has(bit int) bool { return f.present[bit>>6]&(1<<(bit&63)) != 0 }
 func (f *frame) mark(bit int)     { f.present[bit>>6] |= 1 << (bit & 63) }
 
+// reset forgets which attributes are there. Their values stay behind: nothing
+// reads one that is absent.
+func (f *frame) reset() {
+	clear(f.present)
+	clear(f.ids)
+}
+
 // A slot is where an attribute lives.
 type slot struct {
 	kind types.Kind // of the value, or of the elements of a list
 	list bool
 	at   int // index into the bank
 	bit  int // presence
+	id   int // index into the frame's ids; 0 for what no atom can compare: lists, ints, times
 }
 
 type slotKey struct {
@@ -54,14 +63,32 @@ type layout struct {
 	slots map[slotKey]slot
 	bits  map[string]int
 	sizes map[bankKey]int
+	ids   []slot            // that atoms can compare, by slot.id; the first is none
+	words map[string]uint32 // the values of atoms, interned: from 1, in the order they were met
+	watch map[int]bool      // the ids that some atom compares
+
+	always   []*field // what every request has, named by path; see alwaysAction and so on
+	sections map[[2]string]*section
 }
 
+// Places in layout.always.
+const (
+	alwaysAction = iota
+	alwaysAgentID
+	alwaysResourceID
+	alwaysResourceType
+	alwaysNow
+)
+
 func newLayout() *layout {
-	l := &layout{slots: map[slotKey]slot{}, bits: map[string]int{}, sizes: map[bankKey]int{}}
-	for _, path := range []string{pathAction, pathAgentID, pathResourceID, pathResourceType} {
-		l.add(path, types.StringKind, false)
+	l := &layout{
+		slots: map[slotKey]slot{}, bits: map[string]int{}, sizes: map[bankKey]int{},
+		ids: make([]slot, 1), words: map[string]uint32{}, watch: map[int]bool{}, sections: map[[2]string]*section{},
 	}
-	l.add(pathNow, types.TimestampKind, false)
+	for _, path := range []string{pathAction, pathAgentID, pathResourceID, pathResourceType} {
+		l.always = append(l.always, &field{Attribute: pdl.Attribute{Name: path}, slot: l.add(path, types.StringKind, false)})
+	}
+	l.always = append(l.always, &field{Attribute: pdl.Attribute{Name: pathNow}, slot: l.add(pathNow, types.TimestampKind, false)})
 	return l
 }
 
@@ -84,6 +111,10 @@ func (l *layout) add(path string, kind types.Kind, list bool) slot {
 	}
 	bk := bankKey{kind, list}
 	s := slot{kind: kind, list: list, at: l.sizes[bk], bit: l.bits[path]}
+	if !list && (kind == types.StringKind || kind == types.BoolKind) {
+		s.id = len(l.ids)
+		l.ids = append(l.ids, s)
+	}
 	l.sizes[bk]++
 	l.slots[key] = s
 	return s
@@ -121,6 +152,7 @@ func celKind(t pdl.Type) (kind types.Kind, list bool, err error) {
 func (l *layout) newFrame() *frame {
 	return &frame{
 		present: make([]uint64, (len(l.bits)+63)/64),
+		ids:     make([]uint32, len(l.ids)),
 		bools:   newBank[bool](l, types.BoolKind),
 		ints:    newBank[int64](l, types.IntKind),
 		strings: newBank[string](l, types.StringKind),

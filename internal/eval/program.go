@@ -5,8 +5,10 @@
 package eval
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -31,13 +33,9 @@ type action struct {
 	risk   kernel.Risk
 	shapes map[string]*shape // by resource type
 	types  []string          // the keys of shapes, sorted
-	rules  []*rule
+	rules  []*rule           // sorted by name
+	index  *index            // of rules
 }
-
-// candidates returns the rules that may hold for a request of this action, in
-// any order. An index may leave out rules whose atoms cannot hold; it can
-// never change a verdict, because results are sorted before they are merged.
-func (a *action) candidates(*frame) []*rule { return a.rules }
 
 // An Input is everything a verdict depends on besides the program.
 type Input struct {
@@ -48,6 +46,10 @@ type Input struct {
 	// type or environment that is absent or not declared is then a DENY and
 	// never an error, and its reason begins with "No policy matched".
 	Phase1 bool
+
+	// Digest is that of the request, where the caller has it: see
+	// [kernel.Request.Digest]. The verdict carries it; nobody checks it.
+	Digest string
 }
 
 // New lowers a bundle. An error names the rule and the expression it cannot
@@ -72,11 +74,12 @@ func New(b *pdl.Bundle) (*Program, error) {
 	if err := p.addActions(); err != nil {
 		return nil, err
 	}
-	for _, r := range b.Rules {
+	for _, r := range slices.SortedStableFunc(slices.Values(b.Rules), func(a, b *pdl.Rule) int { return cmp.Compare(a.Name, b.Name) }) {
 		if err := p.addRule(r); err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 		}
 	}
+	p.seal()
 	return p, nil
 }
 
@@ -98,7 +101,7 @@ func (p *Program) addActions() error {
 			if !known {
 				return fmt.Errorf("action %s: resource type %q is not declared", a.Name, name)
 			}
-			s, err := p.layout.shape(p.schema, a, r)
+			s, err := p.layout.shape(p.schema, act, a, r)
 			if err != nil {
 				return fmt.Errorf("action %s: %w", a.Name, err)
 			}

@@ -10,8 +10,8 @@ import (
 
 // refuse returns the verdict that is reached before the rules, or nil. Its
 // risk is critical: nothing is known about what was asked.
-func (p *Program) refuse(in Input, a *action) *kernel.Verdict {
-	req := in.Request
+func (p *Program) refuse(in *Input, a *action) *kernel.Verdict {
+	req := &in.Request
 	if a == nil {
 		names := kernel.SortedKeys(p.actions)
 		return refusal(kernel.CodeUnknownAction, didYouMean(req.Action, names, "the declared actions are"),
@@ -29,7 +29,7 @@ func (p *Program) refuse(in Input, a *action) *kernel.Verdict {
 
 // refusePhase1 denies what the matrix has no row or column for: there, a value
 // is never an error.
-func (a *action) refusePhase1(req kernel.Request) *kernel.Verdict {
+func (a *action) refusePhase1(req *kernel.Request) *kernel.Verdict {
 	sh := a.shapes[req.Resource.Type]
 	if sh == nil {
 		return refusal(kernel.CodeUnknownResource, didYouMean(req.Resource.Type, a.types, "the declared artifact types are"),
@@ -55,7 +55,7 @@ func (a *action) refusePhase1(req kernel.Request) *kernel.Verdict {
 }
 
 // phase1Cell names artifact type and environment as the request has them.
-func phase1Cell(req kernel.Request) string {
+func phase1Cell(req *kernel.Request) string {
 	kind := "an absent artifact type"
 	if req.Resource.Type != "" {
 		kind = fmt.Sprintf("artifact type %q", clip(req.Resource.Type))

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,48 +12,46 @@ import (
 // A rule is a policy rule or table row, lowered.
 type rule struct {
 	*pdl.Rule
-	atoms []atom
-	beats [][]atom
-	when  cond // nil: always
+	place   int // among all rules, by name
+	atoms   []atom
+	beats   [][]atom
+	rivals  *index     // of beats, where they are many
+	when    cond       // nil: always
+	hoisted []equality // without which when is false; for the index alone
+	alone   kernel.Verdict
 }
 
-// An atom is one equality the index will use: the slot's value is in values.
-type atom struct {
-	pdl.Atom
-	holds func(*frame) bool
-	value expr[any]
-}
-
-// addRule lowers r and files it under every action it covers. The checks
+// addRule lowers the next rule by name and files it under every action it covers. The checks
 // repeat what pdl.Compile promises: a bundle may have been built otherwise,
 // and a rule that means something else than it says is the worst failure.
 func (p *Program) addRule(r *pdl.Rule) error {
 	if err := p.checkRule(r); err != nil {
 		return err
 	}
+	if n := len(p.rules); n > 0 && p.rules[n-1].Name == r.Name {
+		return errors.New("another rule has the same name")
+	}
 	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r)}
 	if len(l.shapes) == 0 {
 		return errors.New("no action it covers takes the resource types it matches")
 	}
-	lowered := &rule{Rule: r, atoms: l.atoms(r.Match)}
+	lowered := &rule{Rule: r, place: len(p.rules), atoms: l.atoms(r.Match)}
 	for _, b := range r.Beats {
 		lowered.beats = append(lowered.beats, l.atoms(b))
 	}
+	lowered.rivals = rivals(lowered.beats)
 	if r.When != nil {
 		if r.When.AST == nil {
 			return errors.New("its condition has no checked expression")
 		}
 		l.ast = r.When.AST
 		lowered.when = l.bools(r.When.AST.Expr())
+		lowered.hoisted = l.hoist(r.When.AST.Expr())
 	}
 	if l.err != nil {
 		return l.err
 	}
-	at, taken := slices.BinarySearchFunc(p.rules, r.Name, func(x *rule, name string) int { return cmp.Compare(x.Name, name) })
-	if taken {
-		return errors.New("another rule has the same name")
-	}
-	p.rules = slices.Insert(p.rules, at, lowered)
+	p.rules = append(p.rules, lowered)
 	for _, name := range r.Actions {
 		a := p.actions[name]
 		a.rules = append(a.rules, lowered)
@@ -121,14 +118,54 @@ func failedAtom(atoms []atom, fr *frame) *atom {
 	return nil
 }
 
-// beaten returns the atoms of the row that goes first, or nil.
+// rivals returns an index of the rows that go first, when it is worth one: a
+// table's last row may lose to thousands.
+func rivals(beats [][]atom) *index {
+	const few = 4
+	if len(beats) <= few {
+		return nil
+	}
+	conjunctions := make([][]equality, len(beats))
+	for i, row := range beats {
+		conjunctions[i] = equalities(row)
+	}
+	return newIndex(conjunctions)
+}
+
+func equalities(atoms []atom) []equality {
+	list := make([]equality, len(atoms))
+	for i := range atoms {
+		list[i] = atoms[i].equality
+	}
+	return list
+}
+
+// beaten returns the atoms of the first row that goes first, or nil.
 func (r *rule) beaten(fr *frame) []atom {
-	for _, b := range r.beats {
-		if failedAtom(b, fr) == nil {
-			return b
+	if r.rivals != nil {
+		return r.beatenByIndex(fr)
+	}
+	for _, row := range r.beats {
+		if failedAtom(row, fr) == nil {
+			return row
 		}
 	}
 	return nil
+}
+
+func (r *rule) beatenByIndex(fr *frame) []atom {
+	first := len(r.beats)
+	for t := range r.rivals.tuples {
+		for _, at := range r.rivals.run(fr, &r.rivals.tuples[t]) {
+			if int(at) < first && failedAtom(r.beats[at], fr) == nil {
+				first = int(at)
+			}
+		}
+	}
+	if first == len(r.beats) {
+		return nil
+	}
+	return r.beats[first]
 }
 
 // holds evaluates the rule: no, yes, or the fault of its condition.

@@ -3,63 +3,80 @@ package eval
 import (
 	"fmt"
 
-	"cel.dev/cel-go/common/types"
-
+	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
 // A shape is what a request for one action on one resource type may contain.
 type shape struct {
-	name     string // for people: deploy_service on service
-	sections []section
-	fields   map[string]field // by path: agent.role
+	name         string // for people: deploy_service on service
+	action       *action
+	resourceType string
+	always       []*field   // of the layout
+	sections     []*section // agent, resource, params, context
+	fields       map[string]*field
+	silent       kernel.Verdict // of a request that no rule is about; see [Program.seal]
 }
 
 // A section is one object of the request: agent, resource, params or context.
 type section struct {
 	name   string
-	fields []field // sorted by name
+	fields []*field // sorted by name
 }
 
 type field struct {
 	pdl.Attribute
 	slot   slot
-	family family // of the value, or of the elements
+	family family            // of the value, or of the elements
+	enum   *vocabulary       // of an enum, or of a list of them
+	words  map[string]uint32 // to intern the value by; nil when no atom compares it
 }
 
-func (l *layout) shape(s *pdl.Schema, a pdl.Action, r pdl.ResourceType) (*shape, error) {
-	sh := &shape{name: a.Name + " on " + r.Name, fields: map[string]field{}}
-	for _, path := range []string{pathAction, pathAgentID, pathResourceID, pathResourceType} {
-		sh.fields[path] = field{slot: l.add(path, types.StringKind, false)}
+func (l *layout) shape(s *pdl.Schema, a *action, declared pdl.Action, r pdl.ResourceType) (*shape, error) {
+	sh := &shape{name: declared.Name + " on " + r.Name, action: a, resourceType: r.Name, always: l.always, fields: map[string]*field{}}
+	for _, f := range l.always {
+		sh.fields[f.Name] = f
 	}
-	sh.fields[pathNow] = field{slot: l.add(pathNow, types.TimestampKind, false)}
 	for _, part := range []struct {
-		name       string
-		attributes []pdl.Attribute
-	}{{"agent", s.Agent}, {"resource", r.Attributes}, {"params", a.Params}, {"context", s.Context}} {
-		sec, err := l.section(sh, part.name, part.attributes)
+		name, owner string
+		attributes  []pdl.Attribute
+	}{{"agent", "", s.Agent}, {"resource", r.Name, r.Attributes}, {"params", declared.Name, declared.Params}, {"context", "", s.Context}} {
+		sec, err := l.section(part.name, part.owner, part.attributes)
 		if err != nil {
 			return nil, err
 		}
 		sh.sections = append(sh.sections, sec)
+		for _, f := range sec.fields {
+			sh.fields[sec.name+"."+f.Name] = f
+		}
 	}
 	return sh, nil
 }
 
-func (l *layout) section(sh *shape, name string, attributes []pdl.Attribute) (section, error) {
-	sec := section{name: name}
+// section lays out the attributes of one owner: those of agent and context
+// are the same in every shape.
+func (l *layout) section(name, owner string, attributes []pdl.Attribute) (*section, error) {
+	key := [2]string{name, owner}
+	if sec, known := l.sections[key]; known {
+		return sec, nil
+	}
+	sec := &section{name: name}
+	seen := map[string]bool{}
+	for _, f := range l.always {
+		seen[f.Name] = true
+	}
 	for _, a := range attributes {
 		path := name + "." + a.Name
-		if _, taken := sh.fields[path]; taken {
-			return section{}, fmt.Errorf("attribute %s is declared twice or always there", path)
+		if seen[path] {
+			return nil, fmt.Errorf("attribute %s is declared twice or always there", path)
 		}
+		seen[path] = true
 		slot, err := l.addTyped(path, a.Type)
 		if err != nil {
-			return section{}, err
+			return nil, err
 		}
-		f := field{Attribute: a, slot: slot, family: familyOf(slot.kind)}
-		sec.fields = append(sec.fields, f)
-		sh.fields[path] = f
+		sec.fields = append(sec.fields, &field{Attribute: a, slot: slot, family: familyOf(slot.kind), enum: vocabularyOf(a.Type)})
 	}
+	l.sections[key] = sec
 	return sec, nil
 }

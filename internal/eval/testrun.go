@@ -61,8 +61,9 @@ func testInstant() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC
 func RunTests(p *Program, tests []*pdl.Test) Report {
 	report := Report{Cases: []CaseResult{}}
 	matched, decisive := map[string]bool{}, map[string]bool{}
+	e := p.NewEvaluator(Config{Paranoid: true})
 	for _, t := range tests {
-		c := p.runTest(t, matched, decisive)
+		c := e.runTest(t, matched, decisive)
 		if c.Pass {
 			report.Passed++
 		} else {
@@ -74,7 +75,7 @@ func RunTests(p *Program, tests []*pdl.Test) Report {
 	return report
 }
 
-func (p *Program) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseResult {
+func (e *Evaluator) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseResult {
 	c := CaseResult{Name: t.Name, Pos: t.Pos}
 	now := testInstant()
 	if t.Now != "" {
@@ -83,12 +84,7 @@ func (p *Program) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseRe
 			return c
 		}
 	}
-	r, err := p.start(Input{Request: t.Request, Now: now})
-	if err != nil {
-		c.Error = sentence(err)
-		return c
-	}
-	v, err := p.stamp(t.Request, r.verdict(p, evaluate(r.candidates(), r.frame, enforced)))
+	v, err := e.own(Input{Request: t.Request, Now: now})
 	if err != nil {
 		c.Error = sentence(err)
 		return c
@@ -97,7 +93,7 @@ func (p *Program) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseRe
 	if c.Pass = len(c.Diff) == 0; expectsNothing(t.Expect) {
 		c.Pass, c.Error = false, "the case expects nothing"
 	}
-	r.cover(v, matched, decisive)
+	e.cover(v, matched, decisive)
 	return c
 }
 
@@ -111,8 +107,11 @@ func sentence(err error) string {
 }
 
 // cover notes which rules this case showed at work.
-func (r *run) cover(v kernel.Verdict, matched, decisive map[string]bool) {
-	o := evaluate(r.candidates(), r.frame, everyRule)
+func (e *Evaluator) cover(v kernel.Verdict, matched, decisive map[string]bool) {
+	if e.shape == nil {
+		return // decided before the rules
+	}
+	o := scan(e.shape, e.frame, everyRule)
 	for _, x := range slices.Concat(o.erred, o.held) {
 		matched[x.Name] = true
 	}

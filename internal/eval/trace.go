@@ -2,7 +2,6 @@ package eval
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -63,26 +62,22 @@ type Value struct {
 // Explain decides the request and says how. It fails where Decide fails, and
 // its verdict is that of Decide.
 func (p *Program) Explain(in Input) (Trace, error) {
-	r, err := p.start(in)
-	if err != nil {
-		return Trace{}, err
-	}
-	candidates := r.candidates()
-	verdict, err := p.stamp(in.Request, r.verdict(p, evaluate(candidates, r.frame, enforced)))
+	e := p.NewEvaluator(Config{Paranoid: true})
+	verdict, err := e.own(in)
 	if err != nil {
 		return Trace{}, err
 	}
 	t := Trace{Verdict: verdict, Action: in.Request.Action, ResourceType: in.Request.Resource.Type, Candidates: []Candidate{}}
-	if r.refusal != nil {
-		return t, nil
+	if e.shape == nil {
+		return t, nil // decided before the rules
 	}
-	shadow := r.verdict(p, evaluate(candidates, r.frame, everyRule))
-	shadow.PolicyVersion, shadow.RequestDigest = verdict.PolicyVersion, verdict.RequestDigest
+	shadow := p.merge(&in, e.shape, scan(e.shape, e.frame, everyRule))
+	shadow.RequestDigest = verdict.RequestDigest
 	if !sameVerdict(shadow, verdict) {
 		t.Shadow = &shadow
 	}
-	for _, c := range slices.SortedFunc(slices.Values(candidates), byName) {
-		t.Candidates = append(t.Candidates, p.candidate(c, r.frame))
+	for _, r := range e.shape.action.rules {
+		t.Candidates = append(t.Candidates, p.candidate(r, e.frame))
 	}
 	return t, nil
 }

@@ -12,10 +12,10 @@ func byName(a, b *rule) int { return cmp.Compare(a.Name, b.Name) }
 
 // merge makes the verdict of an outcome. Every step is commutative,
 // associative and idempotent; only names decide an order.
-func (p *Program) merge(r *run, o outcome) kernel.Verdict {
+func (p *Program) merge(in *Input, sh *shape, o outcome) kernel.Verdict {
 	constraints, conflict := p.meet(o.held)
 	v := kernel.Verdict{
-		Decision: kernel.Deny, RiskLevel: riskOf(r.action, o), Constraints: map[string]any{}, Rules: namesOf(o.inOrder()),
+		Decision: kernel.Deny, PolicyVersion: p.version, RiskLevel: riskOf(sh.action, o), Constraints: map[string]any{}, Rules: namesOf(o.inOrder()),
 	}
 	switch deny, ask, allow := o.of(kernel.Deny), o.of(kernel.RequireApproval), o.of(kernel.Allow); {
 	case len(o.erred) > 0:
@@ -34,7 +34,7 @@ func (p *Program) merge(r *run, o outcome) kernel.Verdict {
 		v.Reason, v.Advice = words(allow, "allowed by "+listed(allow))
 	default:
 		v.Code = kernel.CodeNoMatchingRule
-		v.Reason, v.Advice = noMatchingRule(r.input), adviceNoRule
+		v.Reason, v.Advice = noMatchingRule(in, sh), adviceNoRule
 	}
 	return v
 }
@@ -99,11 +99,11 @@ func evaluationError(erred []*rule) string {
 
 const adviceNoRule = "change the request, or ask whoever keeps the policy for a rule that allows it"
 
-func noMatchingRule(in Input) string {
+func noMatchingRule(in *Input, sh *shape) string {
 	if in.Phase1 {
-		return "No policy matched " + phase1Cell(in.Request)
+		return "No policy matched " + phase1Cell(&in.Request)
 	}
-	return fmt.Sprintf("no rule allows %s on this %s", in.Request.Action, in.Request.Resource.Type)
+	return fmt.Sprintf("no rule allows %s on this %s", sh.action.name, sh.resourceType)
 }
 
 func namesOf(rules []*rule) []string {

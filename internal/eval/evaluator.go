@@ -1,0 +1,126 @@
+package eval
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// An Evaluator decides with one program, one request after the other, without
+// allocating: what it needs it keeps, which includes texts of its last request.
+// It is for one goroutine at a time; whoever has many keeps one for each.
+//
+// The slices and maps of its verdicts must not be changed: they are the
+// program's, or remembered for the next request.
+type Evaluator struct {
+	program *Program
+	config  Config
+	frame   *frame
+	shape   *shape // of the request in the frame; nil when it was decided before the rules
+	outcome outcome
+	memory  memory
+}
+
+// Config is what is rare in an evaluator. The zero Config works.
+type Config struct {
+	// Paranoid evaluates every rule of the action beside those the index finds
+	// and merges again what is remembered. Where the two differ the request
+	// has no verdict but an error of ours. It takes the time of a linear scan.
+	Paranoid bool
+}
+
+// NewEvaluator returns an evaluator with room for the requests of p.
+func (p *Program) NewEvaluator(c Config) *Evaluator {
+	e := &Evaluator{program: p, config: c}
+	if p.layout != nil {
+		e.frame = p.layout.newFrame()
+	}
+	return e
+}
+
+// Program returns the program the evaluator decides with.
+func (e *Evaluator) Program() *Program { return e.program }
+
+// Decide returns the verdict that [Program.Decide] returns, but for its
+// RequestDigest, which is the input's: an evaluator computes none.
+func (e *Evaluator) Decide(in Input) (kernel.Verdict, error) {
+	refusal, err := e.start(&in)
+	if err != nil {
+		return kernel.Verdict{}, err
+	}
+	if refusal != nil {
+		refusal.RequestDigest = in.Digest
+		return *refusal, nil
+	}
+	v, err := e.decide(&in)
+	v.RequestDigest = in.Digest
+	return v, err
+}
+
+// decide judges the request in the frame.
+func (e *Evaluator) decide(in *Input) (kernel.Verdict, error) {
+	e.evaluate()
+	v := e.verdict(in)
+	if e.config.Paranoid {
+		if err := e.doubt(in, v); err != nil {
+			return kernel.Verdict{}, err
+		}
+	}
+	return v, nil
+}
+
+// evaluate runs the enforced rules that the index finds.
+func (e *Evaluator) evaluate() {
+	a, o := e.shape.action, &e.outcome
+	o.erred, o.held = o.erred[:0], o.held[:0]
+	for t := range a.index.tuples {
+		for _, at := range a.index.run(e.frame, &a.index.tuples[t]) {
+			if r := a.rules[at]; enforced(r) {
+				o.add(r, e.frame)
+			}
+		}
+	}
+	o.erred, o.held = inOrder(o.erred), inOrder(o.held)
+}
+
+// inOrder sorts by name, and drops what was found twice.
+func inOrder(rules []*rule) []*rule {
+	if len(rules) < 2 {
+		return rules
+	}
+	slices.SortFunc(rules, byPlace)
+	return slices.Compact(rules)
+}
+
+func byPlace(a, b *rule) int { return a.place - b.place }
+
+// verdict merges the outcome, or finds it merged already.
+func (e *Evaluator) verdict(in *Input) kernel.Verdict {
+	o := e.outcome
+	switch {
+	case len(o.erred)+len(o.held) == 0:
+		if !in.Phase1 {
+			return e.shape.silent
+		}
+	case len(o.erred) == 0 && len(o.held) == 1:
+		v := o.held[0].alone
+		v.RiskLevel = max(v.RiskLevel, e.shape.action.risk)
+		return v
+	default:
+		return e.memory.verdict(e.program, e.shape, o)
+	}
+	return e.program.merge(in, e.shape, o)
+}
+
+// doubt decides again the plain way.
+func (e *Evaluator) doubt(in *Input, v kernel.Verdict) error {
+	plain := scan(e.shape, e.frame, enforced)
+	if !slices.Equal(plain.erred, e.outcome.erred) || !slices.Equal(plain.held, e.outcome.held) {
+		return errors.New("decide: the index and the scan of all rules find different rules; this is a fault of the kernel, please report it")
+	}
+	if !sameVerdict(v, e.program.merge(in, e.shape, plain)) {
+		return errors.New("decide: a remembered verdict is not what its rules say; this is a fault of the kernel, please report it")
+	}
+	return nil
+}

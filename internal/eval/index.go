@@ -1,0 +1,67 @@
+package eval
+
+// An index finds, among conjunctions of equalities, those that can hold for a
+// frame: tuple-space search, one probe for each combination of slots in use.
+//
+// It may find one that does not hold, because two keys share a hash or because
+// an equality was left out of a key; whoever asks tests what it found. It may
+// find one twice. It never leaves out one that holds.
+type index struct {
+	tuples  []tuple
+	buckets []bucket // open addressing; their number is a power of two
+	places  []int32  // of the conjunctions, in runs
+}
+
+// A tuple is a combination of slots that keys are made of.
+type tuple struct {
+	seed uint64
+	ids  []int // places in the frame's ids, ascending
+}
+
+// A bucket holds the run of places that share a hash; the hash 0 is none.
+type bucket struct {
+	hash     uint64
+	from, to int32
+}
+
+// run returns the places of the conjunctions that can hold, of those whose key
+// has the slots of a tuple.
+func (x *index) run(fr *frame, t *tuple) []int32 {
+	hash, ok := t.hashOf(fr)
+	if !ok {
+		return nil
+	}
+	last := uint64(len(x.buckets) - 1)
+	for at := hash & last; ; at = (at + 1) & last {
+		switch b := &x.buckets[at]; b.hash {
+		case hash:
+			return x.places[b.from:b.to]
+		case 0:
+			return nil
+		}
+	}
+}
+
+// hashOf is false when the frame has no value, or none of any key, in a slot.
+func (t *tuple) hashOf(fr *frame) (uint64, bool) {
+	hash := t.seed
+	for _, id := range t.ids {
+		value := fr.ids[id]
+		if value == 0 {
+			return 0, false
+		}
+		hash = mix(hash, value)
+	}
+	return finish(hash), true
+}
+
+// mix and finish are multiplicative hashing with the golden ratio (Knuth, The
+// Art of Computer Programming, 6.4). Interned values are small numbers that no
+// caller chooses, so nobody can make them collide.
+func mix(hash uint64, value uint32) uint64 {
+	const golden = 0x9E3779B97F4A7C15
+	hash = (hash ^ uint64(value)) * golden
+	return hash ^ hash>>29
+}
+
+func finish(hash uint64) uint64 { return (hash ^ hash>>32) | 1<<63 }

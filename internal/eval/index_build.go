@@ -1,0 +1,171 @@
+package eval
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Bounds of an index. Beyond them equalities are left out of keys, which costs
+// tests of conjunctions that do not hold, and never one that does.
+const (
+	maxCombinations = 64 // of the values of one conjunction
+	maxTuples       = 8  // besides the empty one
+)
+
+// An entry is a key of a conjunction on its way into the table.
+type entry struct {
+	hash  uint64
+	place int32
+}
+
+// newIndex makes an index of conjunctions, which are known by their places.
+func newIndex(conjunctions [][]equality) *index {
+	keys := make([][]equality, len(conjunctions))
+	for i, c := range conjunctions {
+		keys[i] = keyOf(c)
+	}
+	x := &index{tuples: tuplesOf(keys)}
+	var entries []entry
+	for i, key := range keys {
+		t := widest(x.tuples, key)
+		entries = t.enter(entries, int32(i), key, t.seed)
+	}
+	x.fill(entries)
+	return x
+}
+
+// keyOf returns what a conjunction can be found by: at most one equality for
+// each slot, in their order, with few combinations of values.
+func keyOf(conjunction []equality) []equality {
+	key := slices.Clone(conjunction)
+	slices.SortStableFunc(key, func(a, b equality) int {
+		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(len(a.values), len(b.values)))
+	})
+	key = slices.CompactFunc(key, func(a, b equality) bool { return a.id == b.id })
+	for combinations(key) > maxCombinations {
+		most := 0
+		for i, q := range key {
+			if len(q.values) > len(key[most].values) {
+				most = i
+			}
+		}
+		key = slices.Delete(key, most, most+1)
+	}
+	return key
+}
+
+func combinations(key []equality) int {
+	n := 1
+	for _, q := range key {
+		n = min(n*len(q.values), maxCombinations+1)
+	}
+	return n
+}
+
+// tuplesOf returns the combinations of slots that most keys have, and the
+// empty one last, for keys that have none of them.
+func tuplesOf(keys [][]equality) []tuple {
+	type use struct {
+		tuple
+		keys int
+	}
+	var uses []use
+	for _, key := range keys {
+		i := slices.IndexFunc(uses, func(u use) bool { return u.covers(key) && len(u.ids) == len(key) })
+		if i < 0 && len(key) > 0 {
+			i = len(uses)
+			uses = append(uses, use{tuple: tuple{ids: slotsOf(key)}})
+		}
+		if i >= 0 {
+			uses[i].keys++
+		}
+	}
+	slices.SortFunc(uses, func(a, b use) int {
+		return cmp.Or(cmp.Compare(b.keys, a.keys), slices.Compare(a.ids, b.ids))
+	})
+	var tuples []tuple
+	for i, u := range uses[:min(len(uses), maxTuples)] {
+		tuples = append(tuples, tuple{uint64(i+2) << 32, u.ids})
+	}
+	if slices.ContainsFunc(keys, func(key []equality) bool { return widest(tuples, key) == nil }) {
+		tuples = append(tuples, tuple{seed: 1 << 32})
+	}
+	return tuples
+}
+
+func slotsOf(key []equality) []int {
+	var ids []int
+	for _, q := range key {
+		ids = append(ids, q.id)
+	}
+	return ids
+}
+
+// widest returns the tuple with the most slots that a key has a value for, or
+// nil.
+func widest(tuples []tuple, key []equality) *tuple {
+	var best *tuple
+	for i := range tuples {
+		if t := &tuples[i]; t.covers(key) && (best == nil || len(t.ids) > len(best.ids)) {
+			best = t
+		}
+	}
+	return best
+}
+
+// covers reports whether the key has an equality for every slot.
+func (t *tuple) covers(key []equality) bool {
+	at := 0
+	for _, id := range t.ids {
+		for at < len(key) && key[at].id < id {
+			at++
+		}
+		if at == len(key) || key[at].id != id {
+			return false
+		}
+	}
+	return true
+}
+
+// enter appends an entry for each combination of the key's values.
+func (t *tuple) enter(entries []entry, place int32, key []equality, hash uint64) []entry {
+	for i, q := range key {
+		if !slices.Contains(t.ids, q.id) {
+			continue
+		}
+		for _, value := range q.values {
+			entries = t.enter(entries, place, key[i+1:], mix(hash, value))
+		}
+		return entries
+	}
+	return append(entries, entry{finish(hash), place})
+}
+
+// fill lays the entries out, at most half full.
+func (x *index) fill(entries []entry) {
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.place, b.place)) })
+	entries = slices.Compact(entries)
+	size := 2
+	for size < 2*len(entries) {
+		size *= 2
+	}
+	x.buckets = make([]bucket, size)
+	for i, e := range entries {
+		x.places = append(x.places, e.place)
+		if i > 0 && entries[i-1].hash == e.hash {
+			x.bucket(e.hash).to++
+			continue
+		}
+		*x.bucket(e.hash) = bucket{e.hash, int32(i), int32(i + 1)}
+	}
+}
+
+// bucket returns the bucket of a hash, or the empty one it goes to.
+func (x *index) bucket(hash uint64) *bucket {
+	last := uint64(len(x.buckets) - 1)
+	at := hash & last
+	for x.buckets[at].hash != 0 && x.buckets[at].hash != hash {
+		at = (at + 1) & last
+	}
+	return &x.buckets[at]
+}

@@ -1,0 +1,49 @@
+package eval
+
+import (
+	"slices"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// A memory keeps the verdicts of outcomes with several rules, because merging
+// them makes sentences and maps. A verdict is a pure function of what it is
+// kept under, so remembering can never change one.
+type memory struct {
+	verdicts map[uint64]*remembered
+}
+
+type remembered struct {
+	outcome
+	risk    kernel.Risk // of the action
+	verdict kernel.Verdict
+}
+
+// maxRemembered bounds the room of a memory: some hundred bytes for each.
+const maxRemembered = 1024
+
+// verdict merges an outcome, or remembers that it did.
+func (m *memory) verdict(p *Program, sh *shape, o outcome) kernel.Verdict {
+	key := o.hash(sh.action.risk)
+	have, found := m.verdicts[key]
+	if found && have.risk == sh.action.risk && slices.Equal(have.held, o.held) && slices.Equal(have.erred, o.erred) {
+		return have.verdict
+	}
+	v := p.merge(&Input{}, sh, o)
+	if m.verdicts == nil || len(m.verdicts) >= maxRemembered {
+		m.verdicts = map[uint64]*remembered{}
+	}
+	m.verdicts[key] = &remembered{outcome{slices.Clone(o.erred), slices.Clone(o.held)}, sh.action.risk, v}
+	return v
+}
+
+func (o outcome) hash(risk kernel.Risk) uint64 {
+	h := mix(uint64(len(o.erred))<<32, uint32(risk)+1)
+	for _, r := range o.erred {
+		h = mix(h, uint32(r.place))
+	}
+	for _, r := range o.held {
+		h = mix(h, uint32(r.place))
+	}
+	return h
+}
