@@ -88,7 +88,7 @@ type Batch struct {
 	Entries     []Entry
 	Guards      []Guard      // must hold, are not changed
 	Transitions []Transition // must hold, are changed
-	Expire      int64        // delete up to some hundred records whose Expires is before this instant; 0: none
+	Expire      int64        // records whose Expires is before this instant count as none; some hundred are deleted; 0: no record expires
 }
 
 // ErrHeadMoved accompanies NotCommitted when PrevSize is not the head's size:
@@ -105,7 +105,7 @@ var ErrFull = errors.New("no space left")
 type Entry struct {
 	Shard   int
 	Seq     uint64
-	Instant int64 // nanoseconds since 1970-01-01T00:00:00Z
+	Instant int64 // nanoseconds since 1970-01-01T00:00:00Z; never before that of the entry before
 	Kind    string
 	Body    []byte   // canonical JSON (RFC 8785)
 	Leaf    [32]byte // SHA-256(0x00 ‖ Body)
@@ -138,7 +138,8 @@ type Record struct {
 	Expires int64 // nanoseconds; may be deleted after; 0: never
 }
 
-// A Guard holds while the record has this version; 0 means that there is none.
+// A Guard holds while the record has this version; 0 means that there is none,
+// or an expired one.
 type Guard struct {
 	RecordKey
 	Version uint64
