@@ -179,13 +179,13 @@ func (d *door) write(c *call, rep reply) {
 }
 
 // account counts and logs the call, without anything the client sent but its
-// method.
+// method. What went well is for debugging only: the log of decisions has it.
 func (d *door) account(c *call) {
 	took := d.cfg.Now().Sub(c.start)
 	d.cfg.Metrics.answered(c.pattern(), c.status, took)
-	level := slog.LevelInfo
-	if c.route != nil && c.route.probe {
-		level = slog.LevelDebug
+	level := slog.LevelDebug
+	if c.status >= http.StatusBadRequest {
+		level = slog.LevelInfo
 	}
 	d.cfg.Log.LogAttrs(c.ctx, level, "request", slog.String("method", c.r.Method), slog.String("route", c.pattern()),
 		slog.Int("status", c.status), slog.Duration("duration", took), slog.String("principal", c.caller.Principal))

@@ -68,7 +68,7 @@ func quick(c *api.Config) {
 	c.Limits = api.Limits{Header: 300 * time.Millisecond, Body: 300 * time.Millisecond}
 }
 
-func TestAClientThatTricklesItsBodyIsToldSo(t *testing.T) {
+func TestSlowClientsAreAnswered(t *testing.T) {
 	f := &fake{}
 	s := serve(t, api.Config{Kernel: f}, quick)
 	w := s.dial()
