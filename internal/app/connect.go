@@ -29,7 +29,8 @@ func Connect(cfg Config) (*client.Client, error) {
 	case cfg.Server != "" && (err != nil || !running || holder.URL != cfg.Server):
 		return client.New(cfg.Server, "")
 	case err != nil:
-		return nil, err
+		return nil, kernel.Errorf(kernel.Unavailable, "which kernel runs here cannot be seen: %v", err).
+			WithHint("name it with --server URL, and your token with --token-file FILE")
 	case !running || holder.URL == "":
 		return nil, errNotRunning(folder)
 	}
