@@ -51,7 +51,7 @@ var settings = []Setting{
 		set: positive(func(c *Config) *int64 { return &c.MinFreeMiB })},
 	{Key: "log-format", Value: "auto|text|json", Default: "auto", Usage: "how the service writes its own log; auto is text on a terminal, else JSON",
 		set: text(func(c *Config) *string { return &c.LogFormat })},
-	{Key: "log-level", Value: "debug|info|warn|error", Default: "info", Usage: "what the service writes into its own log; info has a line for each call",
+	{Key: "log-level", Value: "debug|info|warn|error", Default: "info", Usage: "what the service writes into its own log; debug has a line for each call",
 		set: text(func(c *Config) *string { return &c.LogLevel })},
 	{Key: "server", Value: "URL", Usage: "the kernel to talk to (default: the one running on the data folder)",
 		set: text(func(c *Config) *string { return &c.Server })},
