@@ -173,3 +173,47 @@ func TestAStoreThatCannotTellStopsEverything(t *testing.T) {
 		}
 	})
 }
+
+func TestCloseWritesTheLastSums(t *testing.T) {
+	h := open(t, nil)
+	for range 15 {
+		if err := h.Refuse(t.Context(), agent1, gate.Refusal{Door: "decisions", Code: kernel.Malformed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, e := range h.entries(t) {
+		if e.Refusal != nil {
+			counted += e.Refusal.Count
+		}
+	}
+	if counted != 15 {
+		t.Errorf("%d refusals in the log, want 15", counted)
+	}
+}
+
+func TestCheckpointsDoNotPileUp(t *testing.T) {
+	h := open(t, nil)
+	for range 30 {
+		h.pass(time.Minute)
+		if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Checkpoint(t.Context(), admin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records := 0
+	for _, err := range h.store.Records(t.Context(), "checkpoint", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		records++
+	}
+	if records < 3 || records > 5 {
+		t.Errorf("%d checkpoint records after 30 minutes, want one every 10 and the latest", records)
+	}
+}

@@ -87,20 +87,24 @@ func (g *Gate) refusal(caller string, ref Refusal, count int) *job {
 	}}
 }
 
-// summarise writes the sums once a second, and once more when the gate closes.
+// summarise writes the sums once a second. Close writes the last ones.
 func (g *Gate) summarise() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+			g.writeSums(context.Background())
 		case <-g.stop:
 			return
 		}
-		for s, n := range g.refuse.take() {
-			if err := g.submit(context.Background(), g.refusal(s.caller, Refusal{Door: s.door, Code: s.code, Size: n.size}, n.count)); err != nil {
-				g.cfg.Log.Warn("refusals could not be recorded", "caller", s.caller, "count", n.count, "error", err)
-			}
+	}
+}
+
+func (g *Gate) writeSums(ctx context.Context) {
+	for s, n := range g.refuse.take() {
+		if err := g.submit(ctx, g.refusal(s.caller, Refusal{Door: s.door, Code: s.code, Size: n.size}, n.count)); err != nil {
+			g.cfg.Log.Warn("refusals could not be recorded", "caller", s.caller, "count", n.count, "error", err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
@@ -14,7 +15,15 @@ import (
 type seal struct {
 	mu     sync.Mutex
 	sealer *ledger.Sealer
+
+	anchored time.Time       // when the last checkpoint that stays was signed
+	passing  store.RecordKey // the record of the latest checkpoint, unless it stays
 }
+
+// anchorEvery is how often a checkpoint's record stays for good. Those signed
+// in between are replaced by the next: a log that grows all day would else
+// gather a record a second. Each covers all that the ones before it covered.
+const anchorEvery = 10 * time.Minute
 
 // load continues from the last checkpoint that was persisted. It fails when
 // the log is not the one that was signed.
@@ -72,10 +81,26 @@ func (g *Gate) Checkpoint(ctx context.Context, caller kernel.Caller) (string, er
 	return sealed.Note, err
 }
 
+// keep persists a checkpoint, in place of the one before unless that stays.
 func (g *Gate) keep(ctx context.Context, s ledger.Seal) error {
 	key := store.RecordKey{Kind: recordCheckpoint, Key: fmt.Sprintf("%020d", s.Size)}
-	return g.submit(ctx, &job{apply: func(b *batch) error {
+	passing := g.seal.passing
+	g.seal.passing = store.RecordKey{} // if the commit fails nobody knows what is there
+	var now time.Time
+	err := g.submit(ctx, &job{apply: func(b *batch) error {
+		now = b.now
 		b.change(store.Transition{RecordKey: key, Value: []byte(s.Note)})
+		if passing.Key != "" {
+			b.change(store.Transition{RecordKey: passing, From: 1})
+		}
 		return nil
 	}})
+	if err != nil {
+		return err
+	}
+	g.seal.passing = key
+	if now.Sub(g.seal.anchored) >= anchorEvery {
+		g.seal.anchored, g.seal.passing = now, store.RecordKey{}
+	}
+	return nil
 }
