@@ -53,7 +53,7 @@ func Compile(s Spec) (Calendar, error) {
 	if s.Zone == nil {
 		return Calendar{}, fmt.Errorf("a calendar needs a time zone")
 	}
-	z := &resolver{zone: s.Zone}
+	z := newResolver(s.Zone)
 	active, err := z.spans(s.Entries)
 	if err != nil {
 		return Calendar{}, err
@@ -99,14 +99,19 @@ func (z *resolver) spans(list []Span) ([]Interval, error) {
 }
 
 func (z *resolver) weekly(h Hours) []Interval {
-	var out []Interval
-	day := time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC)
-	for ; day.Year() <= lastYear; day = day.AddDate(0, 0, 1) {
-		if !slices.Contains(h.Days, day.Weekday()) {
+	var on [7]bool
+	for _, d := range h.Days {
+		on[d] = true
+	}
+	first := time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC)
+	end, day := time.Date(lastYear+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), first.Weekday()
+	out := make([]Interval, 0, (lastYear-firstYear+1)*53*len(h.Days))
+	from, to := 0, 0
+	for midnight := first.Unix(); midnight < end; midnight, day = midnight+secondsOfDay, (day+1)%7 {
+		if !on[day] {
 			continue
 		}
-		midnight := day.Unix()
-		iv := Interval{z.resolve(midnight+int64(h.From)*60, earlier), z.resolve(midnight+int64(h.To)*60, later)}
+		iv := Interval{z.resolve(&from, midnight+int64(h.From)*60, earlier), z.resolve(&to, midnight+int64(h.To)*60, later)}
 		if iv.Start < iv.End { // hours that fall into a gap whole do not exist on that day
 			out = append(out, iv)
 		}
@@ -114,7 +119,7 @@ func (z *resolver) weekly(h Hours) []Interval {
 	return out
 }
 
-// union sorts intervals and merges those that touch.
+// union sorts intervals and merges those that touch, in place.
 func union(list []Interval) []Interval {
 	slices.SortFunc(list, func(a, b Interval) int {
 		switch {
@@ -125,7 +130,7 @@ func union(list []Interval) []Interval {
 		}
 		return 0
 	})
-	var out []Interval
+	out := list[:0]
 	for _, iv := range list {
 		if n := len(out); n > 0 && iv.Start <= out[n-1].End {
 			out[n-1].End = max(out[n-1].End, iv.End)
@@ -138,7 +143,10 @@ func union(list []Interval) []Interval {
 
 // subtract takes the intervals of b, disjoint and sorted as those of a, out of a.
 func subtract(a, b []Interval) []Interval {
-	var out []Interval
+	if len(b) == 0 {
+		return slices.Clip(a)
+	}
+	out := make([]Interval, 0, len(a)+len(b))
 	for _, iv := range a {
 		for len(b) > 0 && b[0].End <= iv.Start {
 			b = b[1:]

@@ -3,6 +3,7 @@ package calendar_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"sort"
 	"testing"
 	"time"
 
@@ -129,4 +130,74 @@ func BenchmarkCompile(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Every zone of the database, beside every change of its clocks: what local
+// time says in seconds is what the compiled intervals say.
+func TestOpeningHoursFollowTheClocksOfEveryZone(t *testing.T) {
+	db, err := zone.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range db.Names() {
+		if testing.Short() && i%20 > 0 {
+			continue
+		}
+		loc := location(t, name)
+		cal, err := calendar.Compile(calendar.Spec{Zone: loc, Weekly: []calendar.Hours{
+			{Days: []time.Weekday{time.Saturday, time.Sunday, time.Thursday}, From: 0, To: 3 * 60},
+			{Days: []time.Weekday{time.Friday}, From: 22 * 60, To: 24 * 60},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for year := 1900; year <= 2190; year += 1 + i%7 {
+			for _, at := range changesIn(loc, year) {
+				for _, off := range []int64{-7200, -3601, -3600, -1, 0, 1, 1799, 3599, 3600, 7200} {
+					if got, want := cal.Active(at+off), open(loc, at+off, at); got != want {
+						t.Fatalf("%s at %s: active = %v, want %v", name, time.Unix(at+off, 0).In(loc), got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// changesIn finds the days of a year on which the clocks are changed, once at
+// most, and the second at which they are.
+func changesIn(loc *time.Location, year int) []int64 {
+	var list []int64
+	offset := func(at int64) int { _, o := time.Unix(at, 0).In(loc).Zone(); return o }
+	day := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	for range 366 {
+		if before := offset(day); before != offset(day+86400) {
+			list = append(list, day+int64(sort.Search(86400, func(i int) bool { return offset(day+int64(i)) != before })))
+		}
+		day += 86400
+	}
+	return list
+}
+
+// open reads the hours of the test above off the definition, near a change of
+// the clocks: from the first instant whose local time is no earlier than the
+// beginning, until the last before which local time is earlier than the end.
+func open(loc *time.Location, at, change int64) bool {
+	local := func(s int64) int64 { _, o := time.Unix(s, 0).In(loc).Zone(); return s + int64(o) }
+	midnight := local(at) - (local(at)%86400+86400)%86400
+	for _, day := range []int64{midnight - 86400, midnight, midnight + 86400} {
+		from, to := day, day+3*3600
+		switch time.Unix(day, 0).UTC().Weekday() {
+		case time.Saturday, time.Sunday, time.Thursday:
+		case time.Friday:
+			from, to = day+22*3600, day+86400
+		default:
+			continue
+		}
+		started := local(at) >= from || at >= change && local(change-1) >= from
+		ended := local(at) >= to && (at >= change || local(change) > to) // what comes twice ends the second time
+		if started && !ended {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"slices"
 	"sort"
 	"time"
 )
@@ -13,36 +14,98 @@ const (
 	later   choice = true
 )
 
+// A stretch is a time in which the clocks of a zone are not changed: until its
+// start, the one before it lasts.
+type stretch struct {
+	start  int64 // seconds since 1970
+	offset int64 // seconds east of UTC
+}
+
 // A resolver turns local times of one zone into instants.
-type resolver struct{ zone *time.Location }
+type resolver struct {
+	stretches []stretch // by start; the first begins before every local time
+}
+
+// margin is more than any offset from UTC, with a day to spare.
+const margin = 3 * secondsOfDay
+
+const secondsOfDay = 24 * 60 * 60
+
+// newResolver finds every change of a zone's clocks that local times from
+// firstYear to lastYear can meet.
+func newResolver(zone *time.Location) *resolver {
+	at := time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC).Unix() - margin
+	end := time.Date(lastYear+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix() + margin
+	z := &resolver{stretches: []stretch{{at, offsetOf(zone, at)}}}
+	for at < end {
+		next := bound(zone, at)
+		if next > end {
+			break
+		}
+		if offset := offsetOf(zone, next); offset != z.stretches[len(z.stretches)-1].offset {
+			z.stretches = append(z.stretches, stretch{next, offset})
+		}
+		at = next
+	}
+	return z
+}
+
+// bound returns a time after at, until which the clocks are not changed.
+//
+// time.Time.ZoneBounds tells it, but where a zone's table ends and its rule
+// begins its end can be no later than the instant it was asked about: then the
+// next day is looked at, in which clocks change once at most.
+func bound(zone *time.Location, at int64) int64 {
+	_, end := time.Unix(at, 0).In(zone).ZoneBounds()
+	switch {
+	case end.IsZero():
+		return 1 << 62
+	case end.Unix() > at:
+		return end.Unix()
+	}
+	offset := offsetOf(zone, at)
+	if offsetOf(zone, at+secondsOfDay) == offset {
+		return at + secondsOfDay
+	}
+	return at + 1 + int64(sort.Search(secondsOfDay-1, func(i int) bool { return offsetOf(zone, at+1+int64(i)) != offset }))
+}
+
+func offsetOf(zone *time.Location, at int64) int64 {
+	_, seconds := time.Unix(at, 0).In(zone).Zone()
+	return int64(seconds)
+}
 
 func (z *resolver) instant(l Local, c choice) int64 {
-	return z.resolve(time.Date(l.Year, l.Month, l.Day, l.Hour, l.Minute, 0, 0, time.UTC).Unix(), c)
+	wall := wallOf(l)
+	from, _ := slices.BinarySearchFunc(z.stretches, wall-margin, func(s stretch, at int64) int {
+		if s.start < at {
+			return -1
+		}
+		return 1
+	})
+	return z.resolve(&from, wall, c)
+}
+
+func wallOf(l Local) int64 {
+	return time.Date(l.Year, l.Month, l.Day, l.Hour, l.Minute, 0, 0, time.UTC).Unix()
 }
 
 // resolve finds the instant whose local time, read as if it were UTC, is wall.
-//
-// It takes the offsets a day before and a day after, between which at most one
-// change of the clock lies. (time.Time.ZoneBounds would tell the change, but
-// where a zone's table ends and its rule begins it can return an end that is
-// not after the instant it was asked about.)
-func (z *resolver) resolve(wall int64, c choice) int64 {
-	const day = 24 * 60 * 60
-	before, after := z.offset(wall-day), z.offset(wall+day)
-	first, second := wall-before, wall-after
-	firstValid, secondValid := z.offset(first) == before, z.offset(second) == after
-	switch {
-	case firstValid && (c == earlier || !secondValid):
-		return first
-	case secondValid:
-		return second
+// The search begins with the stretch before from and moves from on to where
+// it ended, for walls that only grow.
+func (z *resolver) resolve(from *int, wall int64, c choice) int64 {
+	i := max(0, *from-1)
+	for i+1 < len(z.stretches) && wall-z.stretches[i].offset >= z.stretches[i+1].start {
+		i++
 	}
-	// The clock skipped this time: the change lies in (second, first].
-	return second + int64(sort.Search(int(first-second), func(i int) bool { return z.offset(second+int64(i)) == after }))
-}
-
-// offset returns the seconds east of UTC at an instant.
-func (z *resolver) offset(at int64) int64 {
-	_, seconds := time.Unix(at, 0).In(z.zone).Zone()
-	return int64(seconds)
+	*from = i
+	if wall-z.stretches[i].offset < z.stretches[i].start {
+		return z.stretches[i].start // the clock skipped this time
+	}
+	if c == later {
+		for i+1 < len(z.stretches) && wall-z.stretches[i+1].offset >= z.stretches[i+1].start {
+			i++
+		}
+	}
+	return wall - z.stretches[i].offset
 }
