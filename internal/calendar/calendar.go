@@ -6,6 +6,7 @@ package calendar
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -44,8 +45,13 @@ type Calendar struct{ Intervals []Interval }
 // An Interval is [Start, End).
 type Interval struct{ Start, End int64 }
 
-// The days a calendar is compiled for: those a timestamp can lie on.
-const firstYear, lastYear = 1900, 2190
+// The years a calendar is compiled for: those a timestamp can lie in, and ten
+// more on both sides for instants that are computed from it.
+const firstYear, lastYear = 1890, 2199
+
+// First and Last bound the instants [First, Last) that calendars know of, in
+// seconds since 1970-01-01T00:00:00Z: 1890-01-01 to 2200-01-01, both UTC.
+const First, Last = -2524521600, 7258118400
 
 // Compile resolves local times: one that does not exist is the instant after
 // the gap; one that exists twice is the first for From, the second for To.
@@ -68,6 +74,7 @@ func Compile(s Spec) (Calendar, error) {
 	if err != nil {
 		return Calendar{}, err
 	}
+	except = append(except, Interval{math.MinInt64, First}, Interval{Last, math.MaxInt64})
 	return Calendar{subtract(union(active), union(except))}, nil
 }
 
@@ -103,8 +110,9 @@ func (z *resolver) weekly(h Hours) []Interval {
 	for _, d := range h.Days {
 		on[d] = true
 	}
-	first := time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC)
-	end, day := time.Date(lastYear+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), first.Weekday()
+	// Local days begin and end a day apart from those of UTC.
+	first := time.Date(firstYear, 1, 1-2, 0, 0, 0, 0, time.UTC)
+	end, day := time.Date(lastYear+1, 1, 1+2, 0, 0, 0, 0, time.UTC).Unix(), first.Weekday()
 	out := make([]Interval, 0, (lastYear-firstYear+1)*53*len(h.Days))
 	from, to := 0, 0
 	for midnight := first.Unix(); midnight < end; midnight, day = midnight+secondsOfDay, (day+1)%7 {
@@ -143,9 +151,6 @@ func union(list []Interval) []Interval {
 
 // subtract takes the intervals of b, disjoint and sorted as those of a, out of a.
 func subtract(a, b []Interval) []Interval {
-	if len(b) == 0 {
-		return slices.Clip(a)
-	}
 	out := make([]Interval, 0, len(a)+len(b))
 	for _, iv := range a {
 		for len(b) > 0 && b[0].End <= iv.Start {

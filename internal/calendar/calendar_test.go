@@ -201,3 +201,17 @@ func open(loc *time.Location, at, change int64) bool {
 	}
 	return false
 }
+
+func TestFirstAndLastBoundEveryInterval(t *testing.T) {
+	if first, last := utc(calendar.First), utc(calendar.Last); first != "1890-01-01T00:00:00Z" || last != "2200-01-01T00:00:00Z" {
+		t.Errorf("calendars run from %s to %s", first, last)
+	}
+	every := []time.Weekday{0, 1, 2, 3, 4, 5, 6}
+	cal, err := calendar.Compile(calendar.Spec{Zone: time.UTC, Weekly: []calendar.Hours{{Days: every, From: 0, To: 1440}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (calendar.Interval{Start: calendar.First, End: calendar.Last}); len(cal.Intervals) != 1 || cal.Intervals[0] != want {
+		t.Errorf("always open is %v, want %v", cal.Intervals, want)
+	}
+}

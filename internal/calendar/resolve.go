@@ -26,8 +26,8 @@ type resolver struct {
 	stretches []stretch // by start; the first begins before every local time
 }
 
-// margin is more than any offset from UTC, with a day to spare.
-const margin = 3 * secondsOfDay
+// margin is more than any offset from UTC, with days to spare.
+const margin = 5 * secondsOfDay
 
 const secondsOfDay = 24 * 60 * 60
 

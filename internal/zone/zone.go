@@ -24,7 +24,8 @@ const EmbeddedVersion = "2025c"
 // A Database is one release of the IANA Time Zone Database. It is immutable.
 type Database struct {
 	version string
-	archive *zip.Reader
+	names   []string // in the order of the archive
+	files   map[string]*zip.File
 }
 
 // Embedded returns the database in this program.
@@ -37,7 +38,14 @@ func Open(version string, archive []byte) (*Database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open time zone database %s: %w", version, err)
 	}
-	return &Database{version: version, archive: r}, nil
+	d := &Database{version: version, files: make(map[string]*zip.File, len(r.File))}
+	for _, f := range r.File {
+		if !strings.HasSuffix(f.Name, "/") {
+			d.names = append(d.names, f.Name)
+			d.files[f.Name] = f
+		}
+	}
+	return d, nil
 }
 
 // Version names the release, such as 2025c.
@@ -49,23 +57,38 @@ func (d *Database) Location(name string) (*time.Location, error) {
 	if name == "UTC" {
 		return time.UTC, nil
 	}
-	for _, f := range d.archive.File {
-		if f.Name == name && !strings.HasSuffix(name, "/") {
-			return load(name, f)
-		}
+	if f := d.files[name]; f != nil {
+		return load(name, f)
 	}
 	return nil, fmt.Errorf("no time zone %q in the IANA Time Zone Database %s", name, d.version)
 }
 
-// Names lists every zone, in the order of the archive.
-func (d *Database) Names() []string {
-	var names []string
-	for _, f := range d.archive.File {
-		if !strings.HasSuffix(f.Name, "/") {
-			names = append(names, f.Name)
+// Names lists every zone, in the order of the archive. It must not be changed.
+func (d *Database) Names() []string { return d.names }
+
+// Fixed returns the zone of an offset from UTC that never changes, written as
+// CEL has it: +02:00, -23:59, or 02:00. The sign stands for the minutes too.
+func Fixed(offset string) (*time.Location, bool) {
+	text, sign := offset, 1
+	if text != "" && (text[0] == '+' || text[0] == '-') {
+		if text = text[1:]; offset[0] == '-' {
+			sign = -1
 		}
 	}
-	return names
+	if len(text) != len("02:00") || text[2] != ':' {
+		return nil, false
+	}
+	hours, hoursOK := twoDigits(text[:2])
+	minutes, minutesOK := twoDigits(text[3:])
+	if !hoursOK || !minutesOK || hours > 23 || minutes > 59 {
+		return nil, false
+	}
+	return time.FixedZone(offset, sign*(hours*60+minutes)*60), true
+}
+
+func twoDigits(s string) (int, bool) {
+	tens, ones := s[0]-'0', s[1]-'0'
+	return int(tens)*10 + int(ones), tens <= 9 && ones <= 9
 }
 
 func load(name string, f *zip.File) (*time.Location, error) {

@@ -48,3 +48,23 @@ func TestWhatTheDatabaseDoesNotHaveIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestOffsetsAreZonesOfTheirOwn(t *testing.T) {
+	for text, want := range map[string]int{
+		"+02:00": 7200, "-02:30": -9000, "02:00": 7200, "-00:30": -1800, "+23:59": 86340, "-23:59": -86340, "00:00": 0,
+	} {
+		loc, ok := zone.Fixed(text)
+		if !ok {
+			t.Errorf("Fixed(%q) is none", text)
+			continue
+		}
+		if _, got := time.Unix(0, 0).In(loc).Zone(); got != want {
+			t.Errorf("Fixed(%q) is %d s east of UTC, want %d", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "+", "2:00", "+24:00", "+02:60", "+0200", "+02:0", "++2:00", "+02:000", "UTC", "+ 2:00", "é0:00"} {
+		if loc, ok := zone.Fixed(text); ok {
+			t.Errorf("Fixed(%q) = %v", text, loc)
+		}
+	}
+}
