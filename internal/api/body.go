@@ -49,9 +49,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.read += int64(n)
 	if err == io.EOF {
-		b.ended = true
-		// The deadline was for the body; left on, it would end the call.
-		_ = b.conn.SetReadDeadline(time.Time{})
+		b.ended = true // here net/http takes the deadline off the connection
 	}
 	return n, err
 }

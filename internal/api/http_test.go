@@ -128,6 +128,17 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestReadinessTellsWhatIsAmiss(t *testing.T) {
+	refused := kernel.Errorf(kernel.Invalid, "the policies on disk are refused")
+	s := serve(t, api.Config{
+		Kernel: &fake{}, Notes: []api.Check{{Part: "policy", Probe: func(context.Context) error { return refused }}},
+	}, nil)
+	a := s.do(s.request("GET", "/readyz", ""))
+	if a.status != http.StatusOK || !strings.Contains(a.body, `"missing":[],"notes":[{"part":"policy","detail":"the policies on disk are refused"}]`) {
+		t.Errorf("GET /readyz: %d %s", a.status, a.body)
+	}
+}
+
 func TestARefusalThatCannotBeRecordedStaysOne(t *testing.T) {
 	f := &fake{refuse: errors.New("the disk is gone")}
 	s := serve(t, api.Config{Kernel: f, Dev: true}, nil)

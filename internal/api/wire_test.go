@@ -271,7 +271,7 @@ func busy() (f *fake, entered chan struct{}, release chan struct{}) {
 		case <-release:
 			return someDecision(), nil
 		case <-ctx.Done():
-			return kernel.Decision{}, kernel.Errorf(kernel.Unavailable, "not in time")
+			return kernel.Decision{}, ctx.Err()
 		}
 	}}, entered, release
 }
