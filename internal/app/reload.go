@@ -63,7 +63,7 @@ func (r *reloader) look(ctx context.Context) {
 }
 
 func (r *reloader) take(ctx context.Context, files []pdl.File) error {
-	c, err := Compile(BundleSource{Name: r.path, Files: files})
+	c, err := CompileToServe(BundleSource{Name: r.path, Files: files})
 	if err != nil {
 		return err
 	}

@@ -71,9 +71,18 @@ type service struct {
 	closers []func(context.Context) error // of what start opened, run in reverse
 }
 
+// compile reads the bundle that decides at first.
+func (s *service) compile() (Compiled, error) {
+	files, err := ReadBundle(s.cfg.Policies)
+	if err != nil {
+		return Compiled{}, err
+	}
+	return CompileToServe(BundleSource{Name: s.cfg.Policies, Files: files})
+}
+
 // start opens everything, or says why it is not safe to.
 func (s *service) start(ctx context.Context) error {
-	policies, err := CompilePath(s.cfg.Policies)
+	policies, err := s.compile()
 	if err != nil {
 		return err
 	}

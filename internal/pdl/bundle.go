@@ -20,6 +20,8 @@ type Bundle struct {
 	Rules   []*Rule // of every policy and table, sorted by Name
 	Tests   []*Test // sorted by Name, in the order written within one document
 	Data    []Datum // sorted by Path
+
+	needs []Need
 }
 
 // A Schema says what a request may contain.

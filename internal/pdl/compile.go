@@ -42,6 +42,7 @@ type compiler struct {
 	cel       *celEnvironment
 	nodes     int // of all conditions, variables put in
 	cells     int // of all tables
+	needs     []Need
 }
 
 func (c *compiler) compile(files []File) *Bundle {
@@ -72,7 +73,7 @@ func (c *compiler) compile(files []File) *Bundle {
 	if c.failed {
 		return nil
 	}
-	c.bundle.Version = c.version()
+	c.bundle.Version, c.bundle.needs = c.version(), c.sortedNeeds()
 	return c.bundle
 }
 
@@ -131,14 +132,19 @@ func (c *compiler) report(severity Severity, at span, hint, message string) {
 	if len(c.found) >= maxFindings {
 		return
 	}
+	c.keep(c.diagnostic(severity, at, hint, message))
+}
+
+// diagnostic makes a finding.
+func (c *compiler) diagnostic(severity Severity, at span, hint, message string) Diagnostic {
 	rest := at.src.from(at.line, at.col)
 	if at.text != "" && strings.HasPrefix(rest, at.text) {
 		at.width = utf8.RuneCountInString(at.text)
 	}
-	c.keep(Diagnostic{
+	return Diagnostic{
 		Pos: at.pos(), EndLine: at.line, EndCol: at.col + max(1, min(at.width, utf8.RuneCountInString(rest))),
 		Severity: severity, Message: message, Suggestion: hint, Source: at.src.line(at.line),
-	})
+	}
 }
 
 func (c *compiler) keep(d Diagnostic) {

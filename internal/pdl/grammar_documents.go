@@ -37,13 +37,13 @@ var (
 )
 
 var schemaForm = head("schema", matching(namePattern, 128), "Names the bundle.",
-	Key{Name: "agents", Required: true, Form: words("any"),
-		About: "Who may ask. `any`: whoever asks, the request says who the agent is."},
+	Key{Name: "agents", Form: words("registered", "any"),
+		About: "Who may ask. `registered` (the default): agents that the registry knows. `any`: whoever asks, the request says who the agent is."},
 	Key{Name: "strict", Form: boolForm,
 		About: "true (the default): a rule that may read an absent attribute is refused. false: it is warned about, and errs when it does."},
-	Key{Name: "agent", Form: attributesForm("request", "registry?"), About: "The attributes of the agent. agent.id always exists."},
+	Key{Name: "agent", Form: attributesForm("request", "registry", "registry?"), About: "The attributes of the agent. agent.id always exists."},
 	Key{Name: "resources", Required: true, About: "Resource types with their attributes; {} for a type without any.",
-		Form:     mappingOf(Text{Most: 256}, attributesForm("request"), "A resource type: its attributes. resource.type and resource.id always exist."),
+		Form:     mappingOf(Text{Most: 256}, attributesForm("request", "registry", "registry?"), "A resource type: its attributes. resource.type and resource.id always exist."),
 		Examples: []string{"{service: {environment: \"enum(staging, production)\"}}"}},
 	Key{Name: "actions", Required: true, Form: mappingOf(Text{Most: 256}, actionForm, "An action."), About: "What can be asked for."},
 	Key{Name: "context", Form: attributesForm("request"), About: "What else a request may tell. context.now, the instant of the decision, always exists."},
@@ -73,6 +73,7 @@ var actionForm = &Form{Keys: []Key{
 		Examples: []string{"service", "[service, database]", "any"}},
 	{Name: "params", Form: attributesForm("request"), About: "Its parameters."},
 	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of a decision about it; low where nothing is said."},
+	{Name: "grant", Form: words("required"), About: "required: every ALLOW hands out a single-use grant."},
 }}
 
 var constraintForm = &Form{

@@ -23,8 +23,6 @@ var laterSchemaKeys = []later{
 	{"events", "this version has no events"},
 }
 
-var laterActionKeys = []later{{"grant", "this version has no grants"}}
-
 // celReserved are the words that CEL keeps for itself; none can be selected.
 var celReserved = []string{
 	"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let",
@@ -38,7 +36,7 @@ func (c *compiler) compileSchema(d *document) {
 	}
 	c.schema = &Schema{Name: d.name, Strict: true}
 	c.actions, c.types, c.meets = map[string]*Action{}, map[string]*ResourceType{}, map[string]Meet{}
-	c.agents(f)
+	c.agents(d, f)
 	if n := f.got["strict"]; n != nil {
 		c.schema.Strict, _ = c.boolean(n, "strict")
 	}
@@ -59,17 +57,15 @@ func (c *compiler) compileSchema(d *document) {
 	}
 }
 
-// agents insists on `agents: any`: the default of the language, registered, is
-// what this version does not have.
-func (c *compiler) agents(f *fields) {
+// agents reads who may ask: registered agents, where nothing is said.
+func (c *compiler) agents(d *document, f *fields) {
 	n := f.got["agents"]
 	if n == nil {
-		c.errorf(f.of.span(), "say agents: any", "this version has no agent registry, and agents: registered is the default")
+		c.need(NeedRegistry, d.at, "say agents: any", "agents: registered is the default, and needs the registry of agents")
 		return
 	}
-	switch who, ok := c.word(n, "agents", []string{"any", "registered"}); {
-	case ok && who == "registered":
-		c.errorf(n.span(), "say agents: any", "this version has no agent registry")
+	if who, _ := c.word(n, "agents", []string{"registered", "any"}); who == "registered" {
+		c.need(NeedRegistry, n.span(), "say agents: any", "agents: registered needs the registry of agents")
 	}
 }
 
@@ -122,14 +118,15 @@ func (c *compiler) attributeType(n *node, what string, registry bool) (Type, boo
 	return c.typeOf(f.got["type"])
 }
 
-// from accepts what holds without a registry: the value the request carries.
+// from reads where a value comes from. `registry?` is the registry's value
+// where there is one, so that it needs none.
 func (c *compiler) from(n *node, what string, registry bool) {
 	words := []string{"request"}
 	if registry {
 		words = []string{"request", "registry", "registry?"}
 	}
 	if from, ok := c.word(n, "from", words); ok && from == "registry" {
-		c.errorf(n.span(), "say from: request", "this version has no registry for %s to come from", what)
+		c.need(NeedRegistry, n.span(), "say from: request", what+" comes from the registry")
 	}
 }
 
@@ -182,7 +179,7 @@ func (c *compiler) declareActions(n *node) {
 
 func (c *compiler) action(name string, n *node) Action {
 	a := Action{Name: name}
-	f := c.fields(n, "the action "+name, actionForm.names(), laterActionKeys)
+	f := c.fields(n, "the action "+name, actionForm.names(), nil)
 	if f == nil {
 		return a
 	}
@@ -194,6 +191,11 @@ func (c *compiler) action(name string, n *node) Action {
 	}
 	if r := f.got["risk"]; r != nil {
 		a.Risk = c.risk(r, "risk")
+	}
+	if g := f.got["grant"]; g != nil {
+		if _, ok := c.word(g, "grant", []string{"required"}); ok {
+			c.need(NeedGrants, g.span(), "leave it out", "an ALLOW of "+name+" hands out a grant")
+		}
 	}
 	return a
 }

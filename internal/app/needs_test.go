@@ -1,0 +1,53 @@
+package app_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/strixlabs/execution-kernel/internal/app"
+	"github.com/strixlabs/execution-kernel/internal/pdl"
+)
+
+const policyToServe = `
+---
+pdl: v1
+kind: policy
+name: p
+rules:
+  - {id: r, match: {action: deploy}, effect: ALLOW}
+`
+
+// TestServeRefusesWhatItCannotMeet compiles bundles that check takes and a
+// kernel of this version cannot decide with.
+func TestServeRefusesWhatItCannotMeet(t *testing.T) {
+	for _, c := range []struct{ schema, want string }{
+		{"resources: {service: {}}\nactions: {deploy: {resource: service}}",
+			"b.yaml:3:7: agents: registered is the default, and needs the registry of agents: this version of kernel serve has no registry; say agents: any"},
+		{"agents: any\nagent: {role: {type: bool, from: registry}}\nresources: {service: {}}\nactions: {deploy: {resource: service}}",
+			"b.yaml:5:34: agent.role comes from the registry: this version of kernel serve has no registry; say from: request"},
+		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}",
+			"b.yaml:6:46: an ALLOW of deploy hands out a grant: this version of kernel serve hands out no grants; leave it out"},
+	} {
+		source := app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte("pdl: v1\nkind: schema\nname: s\n" + c.schema + policyToServe)}}}
+		if _, err := app.Compile(source); err != nil {
+			t.Errorf("Compile(%q) = %v, want none", c.schema, err)
+		}
+		_, err := app.CompileToServe(source)
+		var refused app.DiagnosticsError
+		if !errors.As(err, &refused) || len(refused.Diagnostics) != 1 || !refused.Diagnostics.HasErrors() {
+			t.Errorf("CompileToServe(%q) = %v, want one error", c.schema, err)
+			continue
+		}
+		if got, _, _ := strings.Cut(refused.Diagnostics[0].String(), "\n"); got != c.want {
+			t.Errorf("CompileToServe(%q) says %q, want %q", c.schema, got, c.want)
+		}
+	}
+}
+
+func TestServeTakesWhatNeedsNothing(t *testing.T) {
+	schema := "pdl: v1\nkind: schema\nname: s\nagents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}"
+	if _, err := app.CompileToServe(app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte(schema + policyToServe)}}}); err != nil {
+		t.Errorf("CompileToServe = %v, want none", err)
+	}
+}
