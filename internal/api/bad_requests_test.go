@@ -134,6 +134,7 @@ func badRequests() []badRequest {
 		media("plain text", http.Header{"Content-Type": {"text/plain"}}),
 		media("a form", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}),
 		media("a lookalike", http.Header{"Content-Type": {"application/jsonp"}}),
+		media("two types", http.Header{"Content-Type": {"application/json", "text/plain"}}),
 		media("two types in one", http.Header{"Content-Type": {"text/plain, application/json"}}),
 		media("another charset", http.Header{"Content-Type": {"application/json; charset=utf-16"}}),
 		media("a parameter", http.Header{"Content-Type": {"application/json; version=2"}}),

@@ -41,9 +41,9 @@ func FuzzDoors(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for path, schema := range map[string]string{"/v1/decisions": "decision.schema.json", "/evaluate": "phase1-response.schema.json"} {
 			first := ask(door, path, data)
-			switch {
-			case first.Code == http.StatusOK:
-			case first.Code == http.StatusBadRequest:
+			switch first.Code {
+			case http.StatusOK:
+			case http.StatusBadRequest:
 				schema = "problem.schema.json"
 			default:
 				t.Fatalf("%s: %d %s", path, first.Code, first.Body)

@@ -209,6 +209,23 @@ func TestWhoShipsIsTheCaller(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotSaidIsNotRecorded: the digest of a request without environment
+// is not that of one whose environment is empty.
+func TestWhatIsNotSaidIsNotRecorded(t *testing.T) {
+	f := &fake{}
+	s := serve(t, api.Config{Kernel: f, Dev: true}, nil)
+	var digests []string
+	for _, body := range []string{`{"artifact_type":"webapp"}`, `{"artifact_type":"webapp","environment":null}`, `{"artifact_type":"webapp","environment":""}`} {
+		s.do(s.request("POST", "/evaluate", body))
+		digest, err := f.asked[len(f.asked)-1].Request.Digest()
+		must(t, err)
+		digests = append(digests, digest)
+	}
+	if digests[0] != digests[1] || digests[1] == digests[2] {
+		t.Errorf("absent, null and empty have the digests %v", digests)
+	}
+}
+
 func TestAPhase1TimestampIsAClaim(t *testing.T) {
 	h := newHouse(t, nil)
 	const claim = "2001-01-01T00:00:00Z, they say"

@@ -205,6 +205,8 @@ func TestGarbageOnTheWireIsRefused(t *testing.T) {
 		{"HTTP/1.0 without a host", "POST /v1/decisions HTTP/1.0\r\n\r\n", 421},
 		{"another host in the target", "GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 421},
 		{"HTTP/3.0", "GET /healthz HTTP/3.0\r\nHost: localhost\r\n\r\n", 505},
+		{"options of everything", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404},
+		{"options of another host", "OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421},
 		{"a tunnel", "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", 421},
 		{"a space in a header's name", head + "X Y: 1\r\n\r\n", 400},
 		{"a NUL in a header", head + "X-Y: a\x00b\r\n\r\n", 400},
