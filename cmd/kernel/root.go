@@ -32,7 +32,7 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 	onlySubcommands(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		c.initCommand(), c.serveCommand(), c.checkCommand(), c.testCommand(), c.evalCommand(), c.decideCommand(),
+		c.initCommand(), c.serveCommand(), c.checkCommand(), c.fmtCommand(), c.testCommand(), c.evalCommand(), c.decideCommand(),
 		c.logCommand(), c.tokensCommand(), c.convertCommand(), c.doctorCommand(), c.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -59,14 +59,17 @@ const unfinished = ".tmp"
 
 // writeFile replaces a file whole or not at all: after a crash it is the old
 // one or the new one, on disk, never a part of either. Only its owner may read it.
-func writeFile(path string, data []byte) error {
+func writeFile(path string, data []byte) error { return replaceFile(path, data, 0o600) }
+
+// replaceFile is writeFile with the permissions of the new file.
+func replaceFile(path string, data []byte, mode fs.FileMode) error {
 	dir, name := filepath.Split(path)
 	f, err := os.CreateTemp(dir, name+".*"+unfinished)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone after the rename
-	err = writeAndSync(f, data)
+	err = writeAndSync(f, data, mode)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
@@ -79,7 +82,10 @@ func writeFile(path string, data []byte) error {
 	return syncFolder(dir)
 }
 
-func writeAndSync(f *os.File, data []byte) error {
+func writeAndSync(f *os.File, data []byte, mode fs.FileMode) error {
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
 	if _, err := f.Write(data); err != nil {
 		return err
 	}

@@ -30,8 +30,13 @@ func Format(f File) ([]byte, Diagnostics) {
 	}
 	page := newPage(string(f.Data), roots)
 	out := page.print()
-	if !page.same(out) {
-		c.errorf(span{src: newSource(f.Name, ""), line: 1, col: 1}, "please report it, with the file",
+	top := span{src: newSource(f.Name, ""), line: 1, col: 1}
+	switch {
+	case len(out) > MaxFile && len(f.Data) <= MaxFile:
+		c.errorf(top, "split it", "the canonical form of the file has %d bytes, more than %d", len(out), MaxFile)
+		return nil, c.found
+	case !page.same(out):
+		c.errorf(top, "please report it, with the file",
 			"the formatter would change what this file says, and leaves it alone")
 		return nil, c.found
 	}
@@ -41,7 +46,8 @@ func Format(f File) ([]byte, Diagnostics) {
 // A page is a file on its way to its canonical form.
 type page struct {
 	text     string // LF alone, no byte order mark
-	starts   []int  // offset of each line
+	src      *source
+	starts   []int // offset of each line
 	roots    []*node
 	parts    []*part // of the roots
 	entries  []*entry
@@ -89,6 +95,7 @@ func scanned(data string, roots []*node) *page {
 			p.starts = append(p.starts, i+1)
 		}
 	}
+	p.src = newSource("", p.text)
 	p.scan()
 	return p
 }
@@ -192,13 +199,8 @@ func (x *part) holdsLines() bool {
 
 // offset returns the byte offset of a line and column, counted from 1.
 func (p *page) offset(line, col int) int {
-	at := p.starts[min(line, len(p.starts))-1]
-	for i := range p.text[at:] {
-		if col--; col == 0 || p.text[at+i] == '\n' {
-			return at + i
-		}
-	}
-	return len(p.text)
+	line = min(line, len(p.starts))
+	return p.starts[line-1] + len(p.src.line(line)) - len(p.src.from(line, col))
 }
 
 // lineOf returns the line of an offset, counted from 0.
@@ -210,13 +212,8 @@ func (p *page) lineOf(offset int) int {
 	return i
 }
 
-func (p *page) line(i int) string {
-	if i < 0 || i >= len(p.starts) {
-		return ""
-	}
-	text, _, _ := strings.Cut(p.text[p.starts[i]:], "\n")
-	return text
-}
+// line returns a line, counted from 0.
+func (p *page) line(i int) string { return p.src.line(i + 1) }
 
 // blank reports an empty line that is there.
 func (p *page) blank(i int) bool {
@@ -253,15 +250,18 @@ func (x *part) sameAs(n *node) bool {
 		}
 		return x.n.text == n.text && (x.row || x.isWord() || (x.n.style == plain) == (n.style == plain))
 	}
+	members := map[string]*node{}
+	for _, p := range n.pairs {
+		members[p.key.text] = p.value
+	}
 	for i, e := range x.entries {
-		other := n.items
+		other := (*node)(nil)
 		if e.key != nil {
-			if other = []*node{n.member(e.key.text)}; other[0] == nil {
-				return false
-			}
-			i = 0
+			other = members[e.key.text]
+		} else {
+			other = n.items[i]
 		}
-		if !e.value.sameAs(other[i]) {
+		if other == nil || !e.value.sameAs(other) {
 			return false
 		}
 	}

@@ -11,7 +11,7 @@ func (p *page) attach(c *comment) {
 	switch {
 	case doc < 0:
 		p.loose = append(p.loose, c)
-	case c.start < p.first(doc):
+	case c.start < p.parts[doc].start:
 		p.add(&p.parts[doc].head, c)
 	case c.own:
 		p.attachLine(c, p.parts[doc])
@@ -23,19 +23,16 @@ func (p *page) attach(c *comment) {
 // documentOf returns the document that a comment belongs to: the one before it
 // up to a separator, then the next one.
 func (p *page) documentOf(c *comment) int {
-	next := sort.Search(len(p.parts), func(i int) bool { return p.first(i) > c.start })
+	next := sort.Search(len(p.parts), func(i int) bool { return p.parts[i].start > c.start })
 	if next == 0 {
 		return min(0, len(p.parts)-1)
 	}
-	separated := slices.ContainsFunc(p.breaks, func(at int) bool { return at >= p.parts[next-1].end && at < c.start })
-	if separated && next < len(p.parts) {
+	i, _ := slices.BinarySearch(p.breaks, p.parts[next-1].end)
+	if i < len(p.breaks) && p.breaks[i] < c.start && next < len(p.parts) {
 		return next
 	}
 	return next - 1
 }
-
-// first is the offset where a document begins.
-func (p *page) first(doc int) int { return p.parts[doc].start }
 
 // attachLine places a comment that has a line of its own: above the next
 // entry, or, when it is indented deeper, below what ends before it.

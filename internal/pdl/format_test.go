@@ -2,10 +2,12 @@ package pdl_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
@@ -158,6 +160,33 @@ func bundleVersion(t *testing.T, bundle []pdl.File) string {
 		t.Fatalf("%s: %v", bundle[0].Name, found)
 	}
 	return b.Version
+}
+
+// TestFormatEndsSoon formats large files whose form is the worst:
+// one line, one mapping, one document after another.
+func TestFormatEndsSoon(t *testing.T) {
+	for name, piece := range map[string]string{
+		"items of one line": "{a: [b, 'é']}, ", "items on lines": "{a: [b, 'é']},\n", "documents": "]\n---\na: [", "comments": "x, # é\n # é\n", "members": "",
+	} {
+		var text strings.Builder
+		text.WriteString("pdl: v1\nb: [")
+		for i := 0; text.Len() < pdl.MaxFile/3; i++ {
+			if piece == "" {
+				fmt.Fprintf(&text, "{k%d: é, 'k': \"x\"}, ", i)
+			}
+			text.WriteString(piece)
+		}
+		text.WriteString("]\n")
+		start := time.Now()
+		if _, found := pdl.Format(pdl.File{Name: name, Data: []byte(text.String())}); len(found) > 0 {
+			t.Errorf("%s: %v", name, found)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s: took %s", name, took)
+		} else {
+			t.Logf("%s: %s", name, took)
+		}
+	}
 }
 
 // FuzzFormat formats any bytes. What is formatted stays as it is the second

@@ -47,6 +47,9 @@ var schemaForm = head("schema", matching(namePattern, 128), "Names the bundle.",
 		Examples: []string{"{service: {environment: \"enum(staging, production)\"}}"}},
 	Key{Name: "actions", Required: true, Form: mappingOf(Text{Most: 256}, actionForm, "An action."), About: "What can be asked for."},
 	Key{Name: "context", Form: attributesForm("request"), About: "What else a request may tell. context.now, the instant of the decision, always exists."},
+	Key{Name: "events", Form: mappingOf(Text{Most: 256}, eventForm, "An event."), About: "What others may report, for facts to count."},
+	Key{Name: "facts", Form: mappingOf(Text{Pattern: attributePattern, Most: 129}, factForm, "A fact, read as facts.name. A last is optional: its name ends in ?."),
+		About: "What rules can read of the history.", Examples: []string{"{deploys_1h: {event: deploy, by: [agent.id], count: true, within: 1h}}"}},
 	Key{Name: "constraints", Form: mappingOf(Text{Pattern: memberPattern, Most: 128}, constraintForm, "A constraint: how two values of it merge."),
 		About: "What an answer may oblige its receiver to.", Examples: []string{"{canary_only: flag, max_rows: int.min}"}},
 )
@@ -76,6 +79,24 @@ var actionForm = &Form{Keys: []Key{
 	{Name: "grant", Form: words("required"), About: "required: every ALLOW hands out a single-use grant."},
 }}
 
+var eventForm = &Form{Keys: []Key{
+	{Name: "reporters", Required: true, Form: oneOrMore(sentence(256)), About: "Who may report it.", Examples: []string{"[\"role:ci\"]"}},
+	{Name: "resource", Required: true, Form: oneOrMore(naming(ResourceTypeName)), About: "The resource types it is about: one, a list, or any."},
+	{Name: "params", Form: attributesForm("request"), About: "What is reported with it."},
+}}
+
+var factForm = &Form{Keys: []Key{
+	{Name: "event", Required: true, Form: naming(ActionName), About: "The action or the event that is counted."},
+	{Name: "by", Required: true, Form: listOf(naming(AttributePath)), About: "The attributes that have to be equal.", Examples: []string{"[agent.id]"}},
+	{Name: "count", Form: words("true"), About: "How many there were."},
+	{Name: "sum", Form: naming(AttributePath), About: "The sum of a parameter that is never negative."},
+	{Name: "distinct", Form: naming(AttributePath), About: "How many values of an attribute there were."},
+	{Name: "last", Form: words("true"), About: "When the last one was."},
+	{Name: "within", Required: true, Form: sentence(256), About: "The window that ends now: a duration, or a day of a time zone.",
+		Examples: []string{"1h", "\"day(Europe/Berlin)\""}},
+	{Name: "counts", Form: words("allowed", "attempted"), About: "allowed (the default): what was allowed. attempted: every request."},
+}}
+
 var constraintForm = &Form{
 	Text: &Text{Words: meetNames},
 	Keys: []Key{
@@ -101,8 +122,8 @@ var ruleForm = &Form{Keys: []Key{
 	{Name: "when", Form: conditionForm, About: "A condition in CEL; without it the rule holds wherever it matches.",
 		Examples: []string{"has(context.ticket) && params.amount_cents <= 20000"}},
 	{Name: "effect", Required: true, Form: words(kernel.EffectNames()...), About: "What the rule says when it holds: a DENY beats REQUIRE_APPROVAL, which beats ALLOW."},
-	{Name: "approvals", Form: integerForm(1, maxApprovals), About: "How many approvals, for REQUIRE_APPROVAL only; 1 where nothing is said."},
 	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of the answer when the rule holds; low where nothing is said."},
+	{Name: "approvals", Form: integerForm(1, maxApprovals), About: "How many approvals, for REQUIRE_APPROVAL only; 1 where nothing is said."},
 	{Name: "constraints", Form: obligationsForm, About: "What the answer obliges to. Not for DENY."},
 	{Name: "reason", Form: sentence(maxSentence), About: "Why, for whoever reads the answer."},
 	{Name: "advice", Form: sentence(maxSentence), About: "What to do instead."},

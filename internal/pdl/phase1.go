@@ -57,6 +57,9 @@ func ConvertPhase1(matrix []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := m.bundle()
+	if formatted, found := Format(File{Data: out}); len(found) == 0 {
+		out = formatted
+	}
 	if len(out) > MaxFile {
 		return nil, kernel.Errorf(kernel.Invalid, "the matrix makes a bundle of %d bytes, more than the %d of a file", len(out), MaxFile).
 			At("$").WithHint("split it by type")

@@ -50,12 +50,12 @@ match: {action: ship}
 inputs: [resource.type, resource.environment]
 outputs: [effect, risk, approvals, constraints, reason]
 rows:
-  - [content, development, ALLOW, low, 0, {}, Shipping content to development takes no approval.]
-  - [content, production, ALLOW, low, 0, {log_all_actions: true}, Shipping content to production takes no approval.]
-  - [webapp, development, ALLOW, low, 0, {}, Shipping webapp to development takes no approval.]
-  - [webapp, production, REQUIRE_APPROVAL, high, 2, {no_self_approval: true, log_all_actions: true}, Shipping webapp to production takes 2 approvals.]
-  - [webapp, staging, REQUIRE_APPROVAL, medium, 1, {log_all_actions: true}, Shipping webapp to staging takes 1 approval.]
-  - ["*", "*", DENY, critical, 0, {}, "No policy matched this artifact type and environment."]
+  - [content, development, ALLOW,            low,      0, {}, Shipping content to development takes no approval.]
+  - [content, production,  ALLOW,            low,      0, {log_all_actions: true}, Shipping content to production takes no approval.]
+  - [webapp,  development, ALLOW,            low,      0, {}, Shipping webapp to development takes no approval.]
+  - [webapp,  production,  REQUIRE_APPROVAL, high,     2, {no_self_approval: true, log_all_actions: true}, Shipping webapp to production takes 2 approvals.]
+  - [webapp,  staging,     REQUIRE_APPROVAL, medium,   1, {log_all_actions: true}, Shipping webapp to staging takes 1 approval.]
+  - ["*",     "*",         DENY,             critical, 0, {}, "No policy matched this artifact type and environment."]
 ---
 pdl: v1
 kind: test
