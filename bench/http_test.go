@@ -76,7 +76,8 @@ func TestHTTPDecisionsAreRecorded(t *testing.T) {
 type runningKernel struct {
 	address, data, token string
 	cancel               context.CancelFunc
-	ended                chan error
+	ended                chan struct{} // closed when it has ended
+	err                  error         // then: why
 }
 
 func startKernel(tb testing.TB, n int) *runningKernel {
@@ -87,12 +88,20 @@ func startKernel(tb testing.TB, n int) *runningKernel {
 			tb.Fatal(err)
 		}
 	}
+	data := filepath.Join(tb.TempDir(), "data")
+	cfg, err := app.Load(app.Sources{Flags: map[string]string{
+		"data": data, "policies": policies, "listen": "127.0.0.1:0", "log-format": "text", "log-level": "warn",
+	}})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &runningKernel{data: filepath.Join(tb.TempDir(), "data"), cancel: cancel, ended: make(chan error, 1)}
+	k := &runningKernel{data: data, cancel: cancel, ended: make(chan struct{})}
 	words, stderr := io.Pipe()
 	go func() {
-		k.ended <- app.Serve(ctx, app.Config{Data: k.data, Policies: policies, Listen: "127.0.0.1:0", LogFormat: "text"}, app.Process{Stderr: stderr})
+		k.err = app.Serve(ctx, cfg, app.Process{Stderr: stderr})
 		stderr.Close()
+		close(k.ended)
 	}()
 	tb.Cleanup(func() { k.stop(tb) })
 	lines := bufio.NewScanner(words)
@@ -101,7 +110,7 @@ func startKernel(tb testing.TB, n int) *runningKernel {
 	}
 	go func() { _, _ = io.Copy(io.Discard, words) }() // what it logs from here on
 	if k.address == "" {
-		tb.Fatalf("the kernel does not start: %v", <-k.ended)
+		tb.Fatal("the kernel does not start")
 	}
 	token, err := os.ReadFile(app.Folder{Path: k.data}.AdminToken())
 	if err != nil {
@@ -111,16 +120,12 @@ func startKernel(tb testing.TB, n int) *runningKernel {
 	return k
 }
 
-// stop ends the kernel, once.
+// stop ends the kernel; it may have ended by itself.
 func (k *runningKernel) stop(tb testing.TB) {
 	tb.Helper()
-	if k.cancel == nil {
-		return
-	}
 	k.cancel()
-	k.cancel = nil
-	if err := <-k.ended; err != nil {
-		tb.Errorf("the kernel ended with: %v", err)
+	if <-k.ended; k.err != nil {
+		tb.Errorf("the kernel ended with: %v", k.err)
 	}
 }
 
