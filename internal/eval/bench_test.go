@@ -23,11 +23,11 @@ var (
 	benchSizes         = []int{10, 100, 1000, 10_000}
 )
 
-func benchActions(rules int) int { return max(5, rules/20) }
+func benchActions(rules int) int { return rules / 10 }
 
 func benchSource(rules int) []pdl.File {
 	var b strings.Builder
-	fmt.Fprintf(&b, "pdl: v1\nkind: schema\nname: bench\nagents: any\nagent:\n  role: enum(%s)\n  team?: string\n  level: int(0..10)\n"+
+	fmt.Fprintf(&b, "pdl: v1\nkind: schema\nname: bench\nagents: any\nagent:\n  role: enum(%s)\n  team?: string\n"+
 		"resources:\n  service:\n    environment: enum(%s)\n    sensitivity: enum(%s)\n    owner_team?: string\n"+
 		"context:\n  ticket?: string\n  source_ip?: string\nconstraints:\n  log_all_actions: flag\n  max_rows: int.min\nactions:\n",
 		strings.Join(benchRoles, ", "), strings.Join(benchEnvironments, ", "), strings.Join(benchSensitivities, ", "))
@@ -50,14 +50,14 @@ func benchRule(b *strings.Builder, i, actions int) {
 	r := uint32(i) * 2654435761 // spreads the choices; Knuth
 	pick := func(words []string) string { r = r*1664525 + 1013904223; return words[r>>16%uint32(len(words))] }
 	fmt.Fprintf(b, "  - id: r%d\n    match: {action: action_%d", i, i%actions)
-	if r>>8%10 < 8 {
+	if r>>8%10 < 7 {
 		fmt.Fprintf(b, ", resource.environment: %s", pick(benchEnvironments))
 	}
-	if r>>12%10 < 7 {
+	if r>>12%10 < 5 {
 		fmt.Fprintf(b, ", agent.role: %s", pick(benchRoles))
 	}
 	fmt.Fprintf(b, "}\n    when: resource.sensitivity %s %q && params.amount %s %d\n",
-		pick([]string{"==", "!="}), pick(benchSensitivities), pick([]string{"<", ">="}), r%100_000)
+		pick([]string{"==", "!=", "!="}), pick(benchSensitivities), pick([]string{"<", ">="}), r%100_000)
 	switch i % 10 {
 	case 3, 8:
 		b.WriteString("    effect: DENY\n    risk: high\n    reason: Not with this much at stake.\n    advice: Ask a senior agent.\n")
@@ -79,14 +79,11 @@ func benchInputs(tb testing.TB, rules, n int) []eval.Input {
 	inputs := make([]eval.Input, n)
 	for i := range inputs {
 		req := kernel.Request{
-			Agent: kernel.Agent{ID: fmt.Sprintf("agent-%03d", i%100), Attributes: map[string]any{
-				"role": benchRoles[i%len(benchRoles)], "team": "payments", "level": int64(i % 11)}},
+			Agent:  kernel.Agent{ID: fmt.Sprintf("agent-%03d", i%100), Attributes: map[string]any{"role": benchRoles[i%len(benchRoles)]}},
 			Action: fmt.Sprintf("action_%d", i*7%benchActions(rules)),
 			Resource: kernel.Resource{Type: "service", ID: "svc/checkout", Attributes: map[string]any{
-				"environment": benchEnvironments[i/4%len(benchEnvironments)], "sensitivity": benchSensitivities[i/12%len(benchSensitivities)],
-				"owner_team": "payments"}},
-			Params:  map[string]any{"amount": int64(i * 7919 % 100_000), "version": "1.4.2", "strategy": "canary"},
-			Context: map[string]any{"ticket": "CHG-17", "source_ip": "192.0.2.17"},
+				"environment": benchEnvironments[i/4%len(benchEnvironments)], "sensitivity": benchSensitivities[i/12%len(benchSensitivities)]}},
+			Params: map[string]any{"amount": int64(i * 7919 % 100_000), "version": "1.4.2"},
 		}
 		digest, err := req.Digest()
 		if err != nil {

@@ -20,17 +20,18 @@ func inRange(i instant) bool { return i.compare(firstInstant) >= 0 && i.compare(
 
 // bind fills an empty frame with the request, or says with code kernel.Invalid
 // what does not fit the schema, where, and what would.
-func (sh *shape) bind(fr *frame, req *kernel.Request, now instant) error {
+func (l *layout) bind(fr *frame, sh *shape, req *kernel.Request, now instant) error {
 	if err := checkNames(req); err != nil {
 		return err
 	}
-	sh.begin(fr, req, now)
-	members := [...]map[string]any{req.Agent.Attributes, req.Resource.Attributes, req.Params, req.Context}
-	for i, sec := range sh.sections {
-		if sec.fill(fr, members[i]) {
+	l.begin(fr, req, now)
+	values := [...]map[string]any{req.Agent.Attributes, req.Resource.Attributes, req.Params, req.Context}
+	for i := range sh.members {
+		if fill(fr, sh.members[i], values[i]) {
 			continue
 		}
-		if err := sec.problem(members[i]); err != nil {
+		sec := sh.sections[i]
+		if err := sec.problem(values[i]); err != nil {
 			return err
 		}
 		return fmt.Errorf("bind %s of %s: it fits its check and not its slots", sec.name, sh.name)
@@ -39,18 +40,20 @@ func (sh *shape) bind(fr *frame, req *kernel.Request, now instant) error {
 }
 
 // begin fills what every request has.
-func (sh *shape) begin(fr *frame, req *kernel.Request, now instant) {
+func (l *layout) begin(fr *frame, req *kernel.Request, now instant) {
 	for i, text := range [...]string{
 		alwaysAction: req.Action, alwaysAgentID: req.Agent.ID,
 		alwaysResourceID: req.Resource.ID, alwaysResourceType: req.Resource.Type,
 	} {
-		f := sh.always[i]
-		fr.strings.values[f.slot.at], fr.ids[f.slot.id] = text, f.words[text]
-		fr.mark(f.slot.bit)
+		name := &l.names[i]
+		fr.strings.values[name.at] = text
+		if name.watched {
+			fr.ids[name.id] = fr.words[text]
+		}
+		fr.mark(int(name.bit))
 	}
-	f := sh.always[alwaysNow]
-	fr.times.values[f.slot.at] = now
-	fr.mark(f.slot.bit)
+	fr.times.values[l.names[alwaysNow].at] = now
+	fr.mark(int(l.names[alwaysNow].bit))
 }
 
 func checkNames(req *kernel.Request) error {
@@ -63,20 +66,24 @@ func checkNames(req *kernel.Request) error {
 	return nil
 }
 
-// fill puts the members of one object into their slots, and reports whether
-// all of them fit and none is missing.
-func (sec *section) fill(fr *frame, members map[string]any) bool {
+// fill puts the values of one object into their slots, and reports whether all
+// of them fit and none is missing.
+func fill(fr *frame, members []member, values map[string]any) bool {
 	known := 0
-	for _, f := range sec.fields {
-		v, present := members[f.Name]
+	for i := range members {
+		m := &members[i]
+		if m.optional && known == len(values) {
+			return true // nothing is left, and what comes is optional too
+		}
+		v, present := values[m.name]
 		switch {
-		case present && f.fill(fr, v):
+		case present && m.fill(fr, v):
 			known++
-		case present || !f.Optional:
+		case present || !m.optional:
 			return false
 		}
 	}
-	return known == len(members)
+	return known == len(values)
 }
 
 // problem says what keeps the members of one object from their slots. Members

@@ -54,13 +54,17 @@ func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
 		return nil, fmt.Errorf("decide: the instant %s is outside 1900-01-01..2190-01-01", in.Now.UTC().Format("2006-01-02T15:04:05Z"))
 	}
 	action := e.program.actions[in.Request.Action]
-	if refusal := e.program.refuse(in, action); refusal != nil {
-		refusal.PolicyVersion = e.program.version
-		return refusal, nil
+	if action != nil && !in.Phase1 {
+		e.shape = action.shape(in.Request.Resource.Type)
 	}
-	e.shape = action.shapes[in.Request.Resource.Type]
+	if e.shape == nil {
+		if refusal := e.program.refuse(in, action); refusal != nil {
+			return refusal, nil
+		}
+		e.shape = action.shape(in.Request.Resource.Type)
+	}
 	e.frame.reset()
-	return nil, e.shape.bind(e.frame, &in.Request, now)
+	return nil, e.program.layout.bind(e.frame, e.shape, &in.Request, now)
 }
 
 // An outcome is what the rules say: X and M of the specification. Both are
@@ -80,9 +84,9 @@ func (o outcome) of(e kernel.Effect) []*rule {
 	return list
 }
 
-// add evaluates one rule.
-func (o *outcome) add(r *rule, fr *frame) {
-	switch r.holds(fr) {
+// add files a rule by what it came to.
+func (o *outcome) add(r *rule, result tri) {
+	switch result {
 	case no:
 	case yes:
 		o.held = append(o.held, r)
@@ -91,17 +95,44 @@ func (o *outcome) add(r *rule, fr *frame) {
 	}
 }
 
-// scan evaluates every rule of the action that takes part: the plain way,
-// which what the index found is held against.
-func scan(sh *shape, fr *frame, takesPart func(*rule) bool) outcome {
+// scan evaluates every rule of the action that takes part, in the plain way:
+// atom by atom, and the whole condition as one. What decisions do faster is
+// held against it.
+func (e *Evaluator) scan(takesPart func(*rule) bool) outcome {
 	var o outcome
-	for _, r := range sh.action.rules {
+	for _, r := range e.shape.action.rules {
 		if takesPart(r) {
-			o.add(r, fr)
+			o.add(r, e.plainly(r))
 		}
 	}
 	return o
 }
 
-func enforced(r *rule) bool { return !r.Shadow }
+// plainly evaluates one rule: no, yes, or the fault of its condition.
+func (e *Evaluator) plainly(r *rule) tri {
+	if failedAtom(r.atoms, e.frame) != nil || r.beaten(e.frame) != nil {
+		return no
+	}
+	if r.When == nil {
+		return yes
+	}
+	return e.condition(r)(e.frame)
+}
+
+// condition returns the condition of a rule, lowered when it is first needed.
+func (e *Evaluator) condition(r *rule) cond {
+	if e.conditions == nil {
+		e.conditions = make([]cond, len(e.program.rules))
+	}
+	if e.conditions[r.place] == nil {
+		c, err := e.program.condition(r)
+		if err != nil { // it could be lowered before, and nothing has changed
+			c = func(*frame) tri { return failed(faultAbsent) }
+		}
+		e.conditions[r.place] = c
+	}
+	return e.conditions[r.place]
+}
+
+func enforced(r *rule) bool { return !r.shadow }
 func everyRule(*rule) bool  { return true }

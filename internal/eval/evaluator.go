@@ -20,6 +20,8 @@ type Evaluator struct {
 	shape   *shape // of the request in the frame; nil when it was decided before the rules
 	outcome outcome
 	memory  memory
+
+	conditions []cond // of rules, by place; for scans, nil until the first
 }
 
 // Config is what is rare in an evaluator. The zero Config works.
@@ -44,40 +46,48 @@ func (e *Evaluator) Program() *Program { return e.program }
 
 // Decide returns the verdict that [Program.Decide] returns, but for its
 // RequestDigest, which is the input's: an evaluator computes none.
-func (e *Evaluator) Decide(in Input) (kernel.Verdict, error) {
+func (e *Evaluator) Decide(in Input) (v kernel.Verdict, err error) {
 	refusal, err := e.start(&in)
-	if err != nil {
+	switch {
+	case err != nil:
 		return kernel.Verdict{}, err
+	case refusal != nil:
+		v, v.PolicyVersion = *refusal, e.program.version
+	default:
+		err = e.decide(&in, &v)
 	}
-	if refusal != nil {
-		refusal.RequestDigest = in.Digest
-		return *refusal, nil
-	}
-	v, err := e.decide(&in)
 	v.RequestDigest = in.Digest
 	return v, err
 }
 
 // decide judges the request in the frame.
-func (e *Evaluator) decide(in *Input) (kernel.Verdict, error) {
+func (e *Evaluator) decide(in *Input, v *kernel.Verdict) error {
 	e.evaluate()
-	v := e.verdict(in)
+	e.verdict(in, v)
 	if e.config.Paranoid {
-		if err := e.doubt(in, v); err != nil {
-			return kernel.Verdict{}, err
+		if err := e.doubt(in, *v); err != nil {
+			*v = kernel.Verdict{}
+			return err
 		}
 	}
-	return v, nil
+	return nil
 }
 
 // evaluate runs the enforced rules that the index finds.
 func (e *Evaluator) evaluate() {
-	a, o := e.shape.action, &e.outcome
+	a, o, sets := e.shape.action, &e.outcome, e.program.layout.sets
 	o.erred, o.held = o.erred[:0], o.held[:0]
 	for t := range a.index.tuples {
-		for _, at := range a.index.run(e.frame, &a.index.tuples[t]) {
-			if r := a.rules[at]; enforced(r) {
-				o.add(r, e.frame)
+		for _, at := range a.index.run(e.frame, t) {
+			last := at < 0
+			if last {
+				at = ^at
+			}
+			if result := a.holds(at, e.frame, sets); result != no && enforced(a.rules[at]) {
+				o.add(a.rules[at], result)
+			}
+			if last {
+				break
 			}
 		}
 	}
@@ -96,26 +106,24 @@ func inOrder(rules []*rule) []*rule {
 func byPlace(a, b *rule) int { return a.place - b.place }
 
 // verdict merges the outcome, or finds it merged already.
-func (e *Evaluator) verdict(in *Input) kernel.Verdict {
-	o := e.outcome
+func (e *Evaluator) verdict(in *Input, v *kernel.Verdict) {
+	o := &e.outcome
 	switch {
+	case len(o.erred)+len(o.held) == 0 && !in.Phase1:
+		*v = e.shape.silent
 	case len(o.erred)+len(o.held) == 0:
-		if !in.Phase1 {
-			return e.shape.silent
-		}
+		*v = e.program.merge(in, e.shape, *o)
 	case len(o.erred) == 0 && len(o.held) == 1:
-		v := o.held[0].alone
+		*v = o.held[0].alone
 		v.RiskLevel = max(v.RiskLevel, e.shape.action.risk)
-		return v
 	default:
-		return e.memory.verdict(e.program, e.shape, o)
+		*v = *e.memory.verdict(e.program, e.shape, *o)
 	}
-	return e.program.merge(in, e.shape, o)
 }
 
 // doubt decides again the plain way.
 func (e *Evaluator) doubt(in *Input, v kernel.Verdict) error {
-	plain := scan(e.shape, e.frame, enforced)
+	plain := e.scan(enforced)
 	if !slices.Equal(plain.erred, e.outcome.erred) || !slices.Equal(plain.held, e.outcome.held) {
 		return errors.New("decide: the index and the scan of all rules find different rules; this is a fault of the kernel, please report it")
 	}

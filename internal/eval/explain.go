@@ -11,7 +11,8 @@ import (
 
 // candidate explains one rule. Everything is evaluated again with the parts
 // kept apart, from the same expression the verdict came from.
-func (p *Program) candidate(r *rule, fr *frame) Candidate {
+func (e *Evaluator) candidate(r *rule) Candidate {
+	p, fr := e.program, e.frame
 	c := Candidate{Rule: r.Name, Effect: r.Effect, Mode: "enforce", Result: ResultNotEvaluated}
 	if r.Shadow {
 		c.Mode = "shadow"
@@ -29,7 +30,7 @@ func (p *Program) candidate(r *rule, fr *frame) Candidate {
 		return c
 	}
 	c.Match = true
-	c.Result, c.Error = resultOf(r.holds(fr))
+	c.Result, c.Error = resultOf(e.plainly(r))
 	if r.When != nil {
 		c.Values = p.values(r, fr)
 	}

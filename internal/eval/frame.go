@@ -13,7 +13,8 @@ import (
 // type, and a bit for each attribute that says whether it is there.
 type frame struct {
 	present []uint64
-	ids     []uint32 // of watched slots, by slot.id: the interned value, 0 when absent or no value of an atom
+	words   map[string]uint32 // of the layout: what ids are made of
+	ids     []uint32          // of watched slots, by slot.id: the interned value, 0 when absent or no value of an atom
 	bools   bank[bool]
 	ints    bank[int64]
 	strings bank[string]
@@ -66,9 +67,13 @@ type layout struct {
 	ids   []slot            // that atoms can compare, by slot.id; the first is none
 	words map[string]uint32 // the values of atoms, interned: from 1, in the order they were met
 	watch map[int]bool      // the ids that some atom compares
+	sets  [][]uint32        // that checks look in
 
-	always   []*field // what every request has, named by path; see alwaysAction and so on
-	sections map[[2]string]*section
+	always       []*field // what every request has, named by path, in the order of alwaysAction and so on
+	names        [alwaysNow + 1]member
+	sections     map[[2]string]*section
+	vocabularies map[string]*vocabulary // by the values, joined
+	spellings    map[string]string      // of members' names
 }
 
 // Places in layout.always.
@@ -83,7 +88,7 @@ const (
 func newLayout() *layout {
 	l := &layout{
 		slots: map[slotKey]slot{}, bits: map[string]int{}, sizes: map[bankKey]int{},
-		ids: make([]slot, 1), words: map[string]uint32{}, watch: map[int]bool{}, sections: map[[2]string]*section{},
+		ids: make([]slot, 1), words: map[string]uint32{}, watch: map[int]bool{}, sections: map[[2]string]*section{}, vocabularies: map[string]*vocabulary{}, spellings: map[string]string{},
 	}
 	for _, path := range []string{pathAction, pathAgentID, pathResourceID, pathResourceType} {
 		l.always = append(l.always, &field{Attribute: pdl.Attribute{Name: path}, slot: l.add(path, types.StringKind, false)})
@@ -152,6 +157,7 @@ func celKind(t pdl.Type) (kind types.Kind, list bool, err error) {
 func (l *layout) newFrame() *frame {
 	return &frame{
 		present: make([]uint64, (len(l.bits)+63)/64),
+		words:   l.words,
 		ids:     make([]uint32, len(l.ids)),
 		bools:   newBank[bool](l, types.BoolKind),
 		ints:    newBank[int64](l, types.IntKind),

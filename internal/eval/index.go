@@ -9,33 +9,38 @@ package eval
 type index struct {
 	tuples  []tuple
 	buckets []bucket // open addressing; their number is a power of two
-	places  []int32  // of the conjunctions, in runs
+	places  []int32  // of the conjunctions, in runs; the last of a run is complemented
 }
 
 // A tuple is a combination of slots that keys are made of.
 type tuple struct {
-	seed uint64
-	ids  []int // places in the frame's ids, ascending
+	slots uint16
+	ids   [maxSlots]uint16 // places in the frame's ids, ascending
 }
 
-// A bucket holds the run of places that share a hash; the hash 0 is none.
+// maxSlots bounds a tuple, so that some of them lie in one line of memory. A
+// key with more equalities is found by the first.
+const maxSlots = 7
+
+// A bucket names the run of the places whose keys share a hash; 0 is none.
 type bucket struct {
-	hash     uint64
-	from, to int32
+	hash uint32
+	from int32
 }
 
 // run returns the places of the conjunctions that can hold, of those whose key
-// has the slots of a tuple.
-func (x *index) run(fr *frame, t *tuple) []int32 {
-	hash, ok := t.hashOf(fr)
+// has the slots of tuple t, and perhaps more after them: the first that is
+// negative is the complement of the last.
+func (x *index) run(fr *frame, t int) []int32 {
+	hash, ok := x.tuples[t].hashOf(fr, t)
 	if !ok {
 		return nil
 	}
-	last := uint64(len(x.buckets) - 1)
+	last := uint32(len(x.buckets) - 1)
 	for at := hash & last; ; at = (at + 1) & last {
 		switch b := &x.buckets[at]; b.hash {
 		case hash:
-			return x.places[b.from:b.to]
+			return x.places[b.from:]
 		case 0:
 			return nil
 		}
@@ -43,9 +48,9 @@ func (x *index) run(fr *frame, t *tuple) []int32 {
 }
 
 // hashOf is false when the frame has no value, or none of any key, in a slot.
-func (t *tuple) hashOf(fr *frame) (uint64, bool) {
-	hash := t.seed
-	for _, id := range t.ids {
+func (t *tuple) hashOf(fr *frame, number int) (uint32, bool) {
+	hash := seed(number)
+	for _, id := range t.ids[:t.slots] {
 		value := fr.ids[id]
 		if value == 0 {
 			return 0, false
@@ -55,13 +60,15 @@ func (t *tuple) hashOf(fr *frame) (uint64, bool) {
 	return finish(hash), true
 }
 
-// mix and finish are multiplicative hashing with the golden ratio (Knuth, The
-// Art of Computer Programming, 6.4). Interned values are small numbers that no
-// caller chooses, so nobody can make them collide.
+// seed, mix and finish are multiplicative hashing with the golden ratio (Knuth,
+// The Art of Computer Programming, 6.4). Interned values are small numbers that
+// no caller chooses, so nobody can make them collide.
+func seed(tuple int) uint64 { return uint64(tuple+1) << 32 }
+
 func mix(hash uint64, value uint32) uint64 {
 	const golden = 0x9E3779B97F4A7C15
 	hash = (hash ^ uint64(value)) * golden
 	return hash ^ hash>>29
 }
 
-func finish(hash uint64) uint64 { return (hash ^ hash>>32) | 1<<63 }
+func finish(hash uint64) uint32 { return uint32(hash>>32) | 1 }

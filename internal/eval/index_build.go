@@ -2,6 +2,7 @@ package eval
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -14,21 +15,21 @@ const (
 
 // An entry is a key of a conjunction on its way into the table.
 type entry struct {
-	hash  uint64
+	hash  uint32
 	place int32
 }
 
 // newIndex makes an index of conjunctions, which are known by their places.
-func newIndex(conjunctions [][]equality) *index {
+func newIndex(conjunctions [][]equality) index {
 	keys := make([][]equality, len(conjunctions))
 	for i, c := range conjunctions {
 		keys[i] = keyOf(c)
 	}
-	x := &index{tuples: tuplesOf(keys)}
+	x := index{tuples: tuplesOf(keys)}
 	var entries []entry
 	for i, key := range keys {
 		t := widest(x.tuples, key)
-		entries = t.enter(entries, int32(i), key, t.seed)
+		entries = x.tuples[t].enter(entries, int32(i), key, seed(t))
 	}
 	x.fill(entries)
 	return x
@@ -37,7 +38,7 @@ func newIndex(conjunctions [][]equality) *index {
 // keyOf returns what a conjunction can be found by: at most one equality for
 // each slot, in their order, with few combinations of values.
 func keyOf(conjunction []equality) []equality {
-	key := slices.Clone(conjunction)
+	key := slices.DeleteFunc(slices.Clone(conjunction), func(q equality) bool { return q.id > math.MaxUint16 })
 	slices.SortStableFunc(key, func(a, b equality) int {
 		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(len(a.values), len(b.values)))
 	})
@@ -51,7 +52,7 @@ func keyOf(conjunction []equality) []equality {
 		}
 		key = slices.Delete(key, most, most+1)
 	}
-	return key
+	return key[:min(len(key), maxSlots)]
 }
 
 func combinations(key []equality) int {
@@ -71,43 +72,43 @@ func tuplesOf(keys [][]equality) []tuple {
 	}
 	var uses []use
 	for _, key := range keys {
-		i := slices.IndexFunc(uses, func(u use) bool { return u.covers(key) && len(u.ids) == len(key) })
+		i := slices.IndexFunc(uses, func(u use) bool { return u.covers(key) && int(u.slots) == len(key) })
 		if i < 0 && len(key) > 0 {
 			i = len(uses)
-			uses = append(uses, use{tuple: tuple{ids: slotsOf(key)}})
+			uses = append(uses, use{tuple: tupleOf(key)})
 		}
 		if i >= 0 {
 			uses[i].keys++
 		}
 	}
 	slices.SortFunc(uses, func(a, b use) int {
-		return cmp.Or(cmp.Compare(b.keys, a.keys), slices.Compare(a.ids, b.ids))
+		return cmp.Or(cmp.Compare(b.keys, a.keys), slices.Compare(a.ids[:a.slots], b.ids[:b.slots]))
 	})
 	var tuples []tuple
-	for i, u := range uses[:min(len(uses), maxTuples)] {
-		tuples = append(tuples, tuple{uint64(i+2) << 32, u.ids})
+	for _, u := range uses[:min(len(uses), maxTuples)] {
+		tuples = append(tuples, u.tuple)
 	}
-	if slices.ContainsFunc(keys, func(key []equality) bool { return widest(tuples, key) == nil }) {
-		tuples = append(tuples, tuple{seed: 1 << 32})
+	if slices.ContainsFunc(keys, func(key []equality) bool { return widest(tuples, key) < 0 }) {
+		tuples = append(tuples, tuple{})
 	}
 	return tuples
 }
 
-func slotsOf(key []equality) []int {
-	var ids []int
-	for _, q := range key {
-		ids = append(ids, q.id)
+func tupleOf(key []equality) tuple {
+	t := tuple{slots: uint16(len(key))}
+	for i, q := range key {
+		t.ids[i] = uint16(q.id)
 	}
-	return ids
+	return t
 }
 
-// widest returns the tuple with the most slots that a key has a value for, or
-// nil.
-func widest(tuples []tuple, key []equality) *tuple {
-	var best *tuple
+// widest returns the place of the tuple with the most slots that a key has a
+// value for, or -1.
+func widest(tuples []tuple, key []equality) int {
+	best := -1
 	for i := range tuples {
-		if t := &tuples[i]; t.covers(key) && (best == nil || len(t.ids) > len(best.ids)) {
-			best = t
+		if t := &tuples[i]; t.covers(key) && (best < 0 || t.slots > tuples[best].slots) {
+			best = i
 		}
 	}
 	return best
@@ -116,11 +117,11 @@ func widest(tuples []tuple, key []equality) *tuple {
 // covers reports whether the key has an equality for every slot.
 func (t *tuple) covers(key []equality) bool {
 	at := 0
-	for _, id := range t.ids {
-		for at < len(key) && key[at].id < id {
+	for _, id := range t.ids[:t.slots] {
+		for at < len(key) && key[at].id < int(id) {
 			at++
 		}
-		if at == len(key) || key[at].id != id {
+		if at == len(key) || key[at].id != int(id) {
 			return false
 		}
 	}
@@ -130,7 +131,7 @@ func (t *tuple) covers(key []equality) bool {
 // enter appends an entry for each combination of the key's values.
 func (t *tuple) enter(entries []entry, place int32, key []equality, hash uint64) []entry {
 	for i, q := range key {
-		if !slices.Contains(t.ids, q.id) {
+		if !slices.Contains(t.ids[:t.slots], uint16(q.id)) {
 			continue
 		}
 		for _, value := range q.values {
@@ -141,30 +142,31 @@ func (t *tuple) enter(entries []entry, place int32, key []equality, hash uint64)
 	return append(entries, entry{finish(hash), place})
 }
 
-// fill lays the entries out, at most half full.
+// fill lays the entries out, in buckets of which at most two thirds are full.
 func (x *index) fill(entries []entry) {
 	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.place, b.place)) })
 	entries = slices.Compact(entries)
 	size := 2
-	for size < 2*len(entries) {
+	for 2*size < 3*len(entries) {
 		size *= 2
 	}
 	x.buckets = make([]bucket, size)
 	for i, e := range entries {
-		x.places = append(x.places, e.place)
-		if i > 0 && entries[i-1].hash == e.hash {
-			x.bucket(e.hash).to++
-			continue
+		if i == 0 || entries[i-1].hash != e.hash {
+			*x.empty(e.hash) = bucket{e.hash, int32(i)}
 		}
-		*x.bucket(e.hash) = bucket{e.hash, int32(i), int32(i + 1)}
+		if i == len(entries)-1 || entries[i+1].hash != e.hash {
+			e.place = ^e.place
+		}
+		x.places = append(x.places, e.place)
 	}
 }
 
-// bucket returns the bucket of a hash, or the empty one it goes to.
-func (x *index) bucket(hash uint64) *bucket {
-	last := uint64(len(x.buckets) - 1)
+// empty returns the bucket that a new hash goes to.
+func (x *index) empty(hash uint32) *bucket {
+	last := uint32(len(x.buckets) - 1)
 	at := hash & last
-	for x.buckets[at].hash != 0 && x.buckets[at].hash != hash {
+	for x.buckets[at].hash != 0 {
 		at = (at + 1) & last
 	}
 	return &x.buckets[at]

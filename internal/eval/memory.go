@@ -23,18 +23,19 @@ type remembered struct {
 const maxRemembered = 1024
 
 // verdict merges an outcome, or remembers that it did.
-func (m *memory) verdict(p *Program, sh *shape, o outcome) kernel.Verdict {
+func (m *memory) verdict(p *Program, sh *shape, o outcome) *kernel.Verdict {
 	key := o.hash(sh.action.risk)
 	have, found := m.verdicts[key]
 	if found && have.risk == sh.action.risk && slices.Equal(have.held, o.held) && slices.Equal(have.erred, o.erred) {
-		return have.verdict
+		return &have.verdict
 	}
 	v := p.merge(&Input{}, sh, o)
 	if m.verdicts == nil || len(m.verdicts) >= maxRemembered {
 		m.verdicts = map[uint64]*remembered{}
 	}
-	m.verdicts[key] = &remembered{outcome{slices.Clone(o.erred), slices.Clone(o.held)}, sh.action.risk, v}
-	return v
+	have = &remembered{outcome{slices.Clone(o.erred), slices.Clone(o.held)}, sh.action.risk, v}
+	m.verdicts[key] = have
+	return &have.verdict
 }
 
 func (o outcome) hash(risk kernel.Risk) uint64 {

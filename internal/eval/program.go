@@ -29,12 +29,24 @@ type Program struct {
 
 // An action is a declared action with everything a decision about it needs.
 type action struct {
-	name   string
-	risk   kernel.Risk
-	shapes map[string]*shape // by resource type
-	types  []string          // the keys of shapes, sorted
-	rules  []*rule           // sorted by name
-	index  *index            // of rules
+	risk       kernel.Risk
+	shapes     []*shape // by resource type, sorted
+	index      index    // of candidates
+	candidates []candidate
+	checks     []check
+	rules      []*rule // sorted by name, as the candidates are
+	name       string
+	types      []string // of shapes
+}
+
+// shape returns that of a resource type, or nil.
+func (a *action) shape(resourceType string) *shape {
+	for _, sh := range a.shapes {
+		if sh.resourceType == resourceType {
+			return sh
+		}
+	}
+	return nil
 }
 
 // An Input is everything a verdict depends on besides the program.
@@ -95,7 +107,7 @@ func (p *Program) addActions() error {
 		resources[r.Name] = r
 	}
 	for _, a := range p.schema.Actions {
-		act := &action{name: a.Name, risk: a.Risk, shapes: map[string]*shape{}, types: a.Resources}
+		act := &action{name: a.Name, risk: a.Risk, types: a.Resources}
 		for _, name := range a.Resources {
 			r, known := resources[name]
 			if !known {
@@ -105,7 +117,7 @@ func (p *Program) addActions() error {
 			if err != nil {
 				return fmt.Errorf("action %s: %w", a.Name, err)
 			}
-			act.shapes[name] = s
+			act.shapes = append(act.shapes, s)
 		}
 		p.actions[a.Name] = act
 	}

@@ -20,7 +20,7 @@ func (p *Program) refuse(in *Input, a *action) *kernel.Verdict {
 	if in.Phase1 {
 		return a.refusePhase1(req)
 	}
-	if a.shapes[req.Resource.Type] == nil {
+	if a.shape(req.Resource.Type) == nil {
 		return refusal(kernel.CodeUnknownResource, didYouMean(req.Resource.Type, a.types, a.name+" takes"),
 			"%s takes no resource of type %q", a.name, clip(req.Resource.Type))
 	}
@@ -30,12 +30,15 @@ func (p *Program) refuse(in *Input, a *action) *kernel.Verdict {
 // refusePhase1 denies what the matrix has no row or column for: there, a value
 // is never an error.
 func (a *action) refusePhase1(req *kernel.Request) *kernel.Verdict {
-	sh := a.shapes[req.Resource.Type]
+	sh := a.shape(req.Resource.Type)
 	if sh == nil {
 		return refusal(kernel.CodeUnknownResource, didYouMean(req.Resource.Type, a.types, "the declared artifact types are"),
 			"No policy matched %s", phase1Cell(req))
 	}
 	environment, declared := sh.fields["resource.environment"]
+	if !declared {
+		environment = &field{}
+	}
 	value, present := req.Resource.Attributes["environment"]
 	_, text := value.(string)
 	switch {

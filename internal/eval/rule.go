@@ -12,13 +12,16 @@ import (
 // A rule is a policy rule or table row, lowered.
 type rule struct {
 	*pdl.Rule
-	place   int // among all rules, by name
-	atoms   []atom
-	beats   [][]atom
-	rivals  *index     // of beats, where they are many
-	when    cond       // nil: always
-	hoisted []equality // without which when is false; for the index alone
-	alone   kernel.Verdict
+	place  int // among all rules, by name
+	shadow bool
+	beats  [][]atom
+	rivals *index // of beats, where they are many
+	rest   cond   // what its checks leave of its condition; nil: nothing
+	alone  kernel.Verdict
+	atoms  []atom
+
+	checks     []check    // until the candidates are made
+	equalities []equality // without which it cannot hold; until the index is made
 }
 
 // addRule lowers the next rule by name and files it under every action it covers. The checks
@@ -31,25 +34,9 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	if n := len(p.rules); n > 0 && p.rules[n-1].Name == r.Name {
 		return errors.New("another rule has the same name")
 	}
-	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r)}
-	if len(l.shapes) == 0 {
-		return errors.New("no action it covers takes the resource types it matches")
-	}
-	lowered := &rule{Rule: r, place: len(p.rules), atoms: l.atoms(r.Match)}
-	for _, b := range r.Beats {
-		lowered.beats = append(lowered.beats, l.atoms(b))
-	}
-	lowered.rivals = rivals(lowered.beats)
-	if r.When != nil {
-		if r.When.AST == nil {
-			return errors.New("its condition has no checked expression")
-		}
-		l.ast = r.When.AST
-		lowered.when = l.bools(r.When.AST.Expr())
-		lowered.hoisted = l.hoist(r.When.AST.Expr())
-	}
-	if l.err != nil {
-		return l.err
+	lowered := &rule{Rule: r, place: len(p.rules), shadow: r.Shadow}
+	if err := p.lower(lowered); err != nil {
+		return err
 	}
 	p.rules = append(p.rules, lowered)
 	for _, name := range r.Actions {
@@ -57,6 +44,63 @@ func (p *Program) addRule(r *pdl.Rule) error {
 		a.rules = append(a.rules, lowered)
 	}
 	return nil
+}
+
+// lower makes of a rule what decisions look at.
+func (p *Program) lower(r *rule) error {
+	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r.Rule)}
+	if len(l.shapes) == 0 {
+		return errors.New("no action it covers takes the resource types it matches")
+	}
+	r.atoms = l.atoms(r.Match)
+	for _, b := range r.Beats {
+		r.beats = append(r.beats, l.atoms(b))
+	}
+	if l.err != nil {
+		return l.err
+	}
+	r.rivals = rivals(r.beats)
+	r.equalities = equalities(r.atoms)
+	if r.When != nil {
+		if err := p.lowerCondition(l, r); err != nil {
+			return err
+		}
+	}
+	// Behind the checks of the condition: the index found the rule by its
+	// atoms, so that these hardly ever fail.
+	for _, q := range equalities(r.atoms) {
+		r.checks = append(r.checks, l.layout.check(q))
+	}
+	return nil
+}
+
+func (p *Program) lowerCondition(l *lowerer, r *rule) error {
+	if _, err := p.condition(r); err != nil {
+		return err
+	}
+	l.ast = r.When.AST
+	checks, equalities, rest := l.conjuncts(r.When.AST.Expr())
+	r.checks = append(r.checks, checks...)
+	r.equalities = append(r.equalities, equalities...)
+	if len(rest) > 0 {
+		conds := make([]cond, len(rest))
+		for i, x := range rest {
+			conds[i] = l.bools(x)
+		}
+		r.rest = all(conds)
+	}
+	return l.err
+}
+
+// condition lowers the whole condition of a rule: what the checks and the rest
+// are held against.
+func (p *Program) condition(r *rule) (cond, error) {
+	if r.When.AST == nil {
+		return nil, errors.New("its condition has no checked expression")
+	}
+	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r.Rule), ast: r.When.AST}
+	c := l.bools(r.When.AST.Expr())
+	return c, l.err
 }
 
 func (p *Program) checkRule(r *pdl.Rule) error {
@@ -93,9 +137,9 @@ func (p *Program) shapesOf(r *pdl.Rule) []*shape {
 	var shapes []*shape
 	for _, name := range r.Actions {
 		a := p.actions[name]
-		for _, t := range a.types {
-			if mayBeType(r.Match, t) {
-				shapes = append(shapes, a.shapes[t])
+		for _, sh := range a.shapes {
+			if mayBeType(r.Match, sh.resourceType) {
+				shapes = append(shapes, sh)
 			}
 		}
 	}
@@ -129,7 +173,8 @@ func rivals(beats [][]atom) *index {
 	for i, row := range beats {
 		conjunctions[i] = equalities(row)
 	}
-	return newIndex(conjunctions)
+	x := newIndex(conjunctions)
+	return &x
 }
 
 func equalities(atoms []atom) []equality {
@@ -156,9 +201,16 @@ func (r *rule) beaten(fr *frame) []atom {
 func (r *rule) beatenByIndex(fr *frame) []atom {
 	first := len(r.beats)
 	for t := range r.rivals.tuples {
-		for _, at := range r.rivals.run(fr, &r.rivals.tuples[t]) {
+		for _, at := range r.rivals.run(fr, t) {
+			last := at < 0
+			if last {
+				at = ^at
+			}
 			if int(at) < first && failedAtom(r.beats[at], fr) == nil {
 				first = int(at)
+			}
+			if last {
+				break
 			}
 		}
 	}
@@ -166,15 +218,4 @@ func (r *rule) beatenByIndex(fr *frame) []atom {
 		return nil
 	}
 	return r.beats[first]
-}
-
-// holds evaluates the rule: no, yes, or the fault of its condition.
-func (r *rule) holds(fr *frame) tri {
-	if failedAtom(r.atoms, fr) != nil || r.beaten(fr) != nil {
-		return no
-	}
-	if r.when == nil {
-		return yes
-	}
-	return r.when(fr)
 }

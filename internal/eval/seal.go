@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -10,43 +11,60 @@ import (
 // seal prepares what decisions need once every rule is known.
 func (p *Program) seal() {
 	p.layout.seal()
+	var actions []*action
 	for _, name := range kernel.SortedKeys(p.actions) {
 		a := p.actions[name]
-		a.index = newIndex(a.keys())
-		for _, t := range a.types {
-			sh := a.shapes[t]
+		a.prepare()
+		actions = append(actions, a)
+		for _, sh := range a.shapes {
+			for i, sec := range sh.sections {
+				sh.members[i] = sec.members
+			}
 			sh.silent = p.merge(&Input{}, sh, outcome{})
 		}
 	}
 	nowhere := &shape{action: &action{}}
 	for _, r := range p.rules {
-		r.hoisted = nil
+		r.checks, r.equalities = nil, nil
 		r.alone = p.merge(&Input{}, nowhere, outcome{held: []*rule{r}})
 	}
+	gather(actions, func(a *action) *[]tuple { return &a.index.tuples })
+	gather(actions, func(a *action) *[]bucket { return &a.index.buckets })
+	gather(actions, func(a *action) *[]int32 { return &a.index.places })
+	gather(actions, func(a *action) *[]candidate { return &a.candidates })
+	gather(actions, func(a *action) *[]check { return &a.checks })
+	gather(actions, func(a *action) *[]*rule { return &a.rules })
 }
 
-// seal lets every field that an atom compares intern its values.
+// gather lays slices that were made one by one behind each other, so that they
+// take few pages of memory.
+func gather[E, T any](owners []E, slice func(E) *[]T) {
+	total := 0
+	for _, o := range owners {
+		total += len(*slice(o))
+	}
+	all := make([]T, 0, total)
+	for _, o := range owners {
+		from := len(all)
+		all = append(all, *slice(o)...)
+		*slice(o) = all[from:len(all):len(all)]
+	}
+}
+
+// seal makes the members of every section, which know what is watched.
 func (l *layout) seal() {
-	fields := slices.Clone(l.always)
+	var sections []*section
 	for _, key := range slices.SortedFunc(maps.Keys(l.sections), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
-		fields = append(fields, l.sections[key].fields...)
-	}
-	for _, f := range fields {
-		if f.slot.list || !l.watch[f.slot.id] {
-			continue
+		sec := l.sections[key]
+		for _, f := range sec.fields {
+			sec.members = append(sec.members, l.member(f))
 		}
-		f.words = l.words
-		if f.enum != nil {
-			f.enum.learn(l.words)
-		}
+		// The required ones first, so that filling can stop early.
+		slices.SortStableFunc(sec.members, func(a, b member) int { return cmp.Compare(idOfBool(a.optional), idOfBool(b.optional)) })
+		sections = append(sections, sec)
 	}
-}
-
-// keys returns what each rule of the action can be found by.
-func (a *action) keys() [][]equality {
-	keys := make([][]equality, len(a.rules))
-	for i, r := range a.rules {
-		keys[i] = append(equalities(r.atoms), r.hoisted...)
+	gather(sections, func(sec *section) *[]member { return &sec.members })
+	for i, f := range l.always {
+		l.names[i] = l.member(f)
 	}
-	return keys
 }

@@ -9,31 +9,29 @@ import (
 
 // A shape is what a request for one action on one resource type may contain.
 type shape struct {
-	name         string // for people: deploy_service on service
-	action       *action
 	resourceType string
-	always       []*field   // of the layout
-	sections     []*section // agent, resource, params, context
+	action       *action
+	members      [4][]member // what agent, resource, params and context may hold
+	silent       kernel.Verdict
+	name         string // for people: deploy_service on service
+	sections     []*section
 	fields       map[string]*field
-	silent       kernel.Verdict // of a request that no rule is about; see [Program.seal]
 }
 
 // A section is one object of the request: agent, resource, params or context.
 type section struct {
-	name   string
-	fields []*field // sorted by name
+	name    string
+	members []member // what requests fill, the required first; made once the rules are known
+	fields  []*field // sorted by name
 }
 
 type field struct {
 	pdl.Attribute
-	slot   slot
-	family family            // of the value, or of the elements
-	enum   *vocabulary       // of an enum, or of a list of them
-	words  map[string]uint32 // to intern the value by; nil when no atom compares it
+	slot slot
 }
 
 func (l *layout) shape(s *pdl.Schema, a *action, declared pdl.Action, r pdl.ResourceType) (*shape, error) {
-	sh := &shape{name: declared.Name + " on " + r.Name, action: a, resourceType: r.Name, always: l.always, fields: map[string]*field{}}
+	sh := &shape{name: declared.Name + " on " + r.Name, action: a, resourceType: r.Name, fields: map[string]*field{}}
 	for _, f := range l.always {
 		sh.fields[f.Name] = f
 	}
@@ -75,7 +73,7 @@ func (l *layout) section(name, owner string, attributes []pdl.Attribute) (*secti
 		if err != nil {
 			return nil, err
 		}
-		sec.fields = append(sec.fields, &field{Attribute: a, slot: slot, family: familyOf(slot.kind), enum: vocabularyOf(a.Type)})
+		sec.fields = append(sec.fields, &field{a, slot})
 	}
 	l.sections[key] = sec
 	return sec, nil

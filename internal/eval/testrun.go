@@ -111,7 +111,7 @@ func (e *Evaluator) cover(v kernel.Verdict, matched, decisive map[string]bool) {
 	if e.shape == nil {
 		return // decided before the rules
 	}
-	o := scan(e.shape, e.frame, everyRule)
+	o := e.scan(everyRule)
 	for _, x := range slices.Concat(o.erred, o.held) {
 		matched[x.Name] = true
 	}

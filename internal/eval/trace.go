@@ -71,13 +71,13 @@ func (p *Program) Explain(in Input) (Trace, error) {
 	if e.shape == nil {
 		return t, nil // decided before the rules
 	}
-	shadow := p.merge(&in, e.shape, scan(e.shape, e.frame, everyRule))
+	shadow := p.merge(&in, e.shape, e.scan(everyRule))
 	shadow.RequestDigest = verdict.RequestDigest
 	if !sameVerdict(shadow, verdict) {
 		t.Shadow = &shadow
 	}
 	for _, r := range e.shape.action.rules {
-		t.Candidates = append(t.Candidates, p.candidate(r, e.frame))
+		t.Candidates = append(t.Candidates, e.candidate(r))
 	}
 	return t, nil
 }

@@ -1,30 +1,32 @@
 package eval
 
-import "github.com/strixlabs/execution-kernel/internal/pdl"
+import "strings"
 
 // A vocabulary is the values of an enum, found fast.
 type vocabulary struct {
 	values []string
-	ids    []uint32       // the interned value of each; 0 when no atom has it
+	ids    []uint32       // the interned value of each; 0 when nothing compares it
 	places map[string]int // of many values; nil: few are looked through
 }
 
-// vocabularyOf returns the vocabulary of an enum or of a list of them, or nil.
-func vocabularyOf(t pdl.Type) *vocabulary {
-	if t.Kind == pdl.List && t.Elem != nil {
-		t = *t.Elem
-	}
-	if t.Kind != pdl.Enum {
-		return nil
+// vocabulary returns that of some values; enums of the same values share one.
+func (l *layout) vocabulary(values []string) *vocabulary {
+	key := strings.Join(values, "\x00")
+	if v, known := l.vocabularies[key]; known {
+		return v
 	}
 	const few = 8
-	v := &vocabulary{values: t.Values, ids: make([]uint32, len(t.Values))}
-	if len(t.Values) > few {
-		v.places = make(map[string]int, len(t.Values))
-		for i, value := range t.Values {
+	v := &vocabulary{values: values, ids: make([]uint32, len(values))}
+	for i, value := range values {
+		v.ids[i] = l.words[value]
+	}
+	if len(values) > few {
+		v.places = make(map[string]int, len(values))
+		for i, value := range values {
 			v.places[value] = i
 		}
 	}
+	l.vocabularies[key] = v
 	return v
 }
 
@@ -42,11 +44,4 @@ func (v *vocabulary) find(s string) int {
 		}
 	}
 	return -1
-}
-
-// learn takes the numbers of the interned words.
-func (v *vocabulary) learn(words map[string]uint32) {
-	for i, value := range v.values {
-		v.ids[i] = words[value]
-	}
 }
