@@ -106,18 +106,19 @@ func (a Ask) check() error {
 
 // decide evaluates one question inside a batch and adds its entry.
 func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
-	key := q.key()
+	key := ""
 	if q.Request.RequestID != "" {
+		key = q.key()
 		d, err := g.again(b, j, q, key)
 		if !errors.Is(err, store.ErrNotFound) {
 			return d, err
 		}
 	}
-	program := g.program.Load()
-	if program == nil {
+	evaluator := g.activeEvaluator()
+	if evaluator == nil {
 		return kernel.Decision{}, unavailable("no policy is active")
 	}
-	v, err := program.Decide(eval.Input{Request: q.Request, Now: b.now, Phase1: q.Phase1})
+	v, err := evaluator.Decide(eval.Input{Request: q.Request, Now: b.now, Phase1: q.Phase1, Digest: q.private.Digest})
 	if err != nil {
 		return kernel.Decision{}, err
 	}
@@ -135,6 +136,19 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	return d, nil
 }
 
+// activeEvaluator returns the committer's evaluator of the active policy, or
+// nil when none is active.
+func (g *Gate) activeEvaluator() *eval.Evaluator {
+	program := g.program.Load()
+	if program == nil {
+		return nil
+	}
+	if g.evaluator == nil || g.evaluator.Program() != program {
+		g.evaluator = program.NewEvaluator(eval.Config{Paranoid: g.cfg.Paranoid})
+	}
+	return g.evaluator
+}
+
 // enter adds the entry of a verdict to the batch.
 func (g *Gate) enter(b *batch, q *question, v kernel.Verdict) (kernel.Decision, error) {
 	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
@@ -142,17 +156,18 @@ func (g *Gate) enter(b *batch, q *question, v kernel.Verdict) (kernel.Decision, 
 		return kernel.Decision{}, unavailable("no randomness for the record")
 	}
 	v.RequestDigest = "" // an unsalted hash of the request: it lies beside the entry, with the salt
-	row, err := b.log.Append(ledger.Entry{
+	entry := ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: q.caller.Principal, Door: q.Door,
 		Decision: &ledger.Decided{
 			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action,
 			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v,
 		},
-	}, q.private)
+	}
+	row, err := b.log.Append(entry, q.private)
 	if err != nil {
 		return kernel.Decision{}, unavailable("its entry could not be made")
 	}
-	return ledger.Decision(row)
+	return ledger.Answer(entry, row), nil
 }
 
 // key is what a request_id is unique under: a JSON array, so that no two

@@ -31,6 +31,7 @@ type Config struct {
 	Node   string           // this process's name in entries
 	Log    *slog.Logger     // nil: nothing is logged
 
+	Paranoid bool          // decide everything twice, by the index and by a scan of all rules, and refuse where they differ
 	Queue    int           // decisions that may wait; more are refused at once; 0: 4096
 	MaxBatch int           // jobs of one commit; 0: 512
 	Budget   time.Duration // how long a caller waits for its commit; 0: 5 s
@@ -66,8 +67,9 @@ type Gate struct {
 	size    atomic.Uint64                // entries in the log
 
 	// The committer's own: no other goroutine touches them.
-	head store.Head
-	last time.Time // the latest instant recorded
+	head      store.Head
+	last      time.Time       // the latest instant recorded
+	evaluator *eval.Evaluator // of the program that decided last; nil: none did
 
 	closing  sync.RWMutex // held for reading while a job is put into the queue
 	closed   bool
@@ -158,6 +160,7 @@ func (g *Gate) Size() uint64 { return g.size.Load() }
 // Close refuses new work, commits what is queued and stops. It returns early,
 // with an error, when ctx ends first.
 func (g *Gate) Close(ctx context.Context) error {
+	g.writeSums(ctx)
 	g.closing.Lock()
 	if !g.closed {
 		g.closed = true

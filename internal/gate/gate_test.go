@@ -116,7 +116,7 @@ func (h *house) decisions(t *testing.T) (n int) {
 	return n
 }
 
-func shipping(t *testing.T) (*eval.Program, []pdl.File) {
+func shipping(t testing.TB) (*eval.Program, []pdl.File) {
 	t.Helper()
 	names, err := filepath.Glob("../../policies/shipping/*.yaml")
 	if err != nil || len(names) == 0 {
@@ -133,7 +133,7 @@ func shipping(t *testing.T) (*eval.Program, []pdl.File) {
 	return compile(t, files), files
 }
 
-func compile(t *testing.T, files []pdl.File) *eval.Program {
+func compile(t testing.TB, files []pdl.File) *eval.Program {
 	t.Helper()
 	bundle, diags := pdl.Compile(files)
 	if bundle == nil {

@@ -76,11 +76,11 @@ func (b *Builder) commit(e *Entry, private *store.Private) error {
 	if private == nil {
 		return fmt.Errorf("entry %d: a decision needs its private part", e.Seq)
 	}
-	d := *e.Decision
-	d.Commitment = Commit(private.Salt, private.Request)
-	if err := CheckPrivate(d.Commitment, private); err != nil {
+	if err := checkParts(private); err != nil {
 		return fmt.Errorf("entry %d: %w", e.Seq, err)
 	}
+	d := *e.Decision
+	d.Commitment = Commit(private.Salt, private.Request)
 	if d.Verdict.RequestDigest != "" && d.Verdict.RequestDigest != private.Digest {
 		return errors.New("the verdict is about another request than the private part")
 	}

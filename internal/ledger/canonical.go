@@ -1,13 +1,13 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
-	"unicode/utf16"
 
-	"github.com/go-json-experiment/json/jsontext"
+	rfc8785 "github.com/strixlabs/execution-kernel/internal/canonical"
 )
 
 // A canonical writes JSON in the form of RFC 8785, provided that the members
@@ -43,9 +43,10 @@ func (c *canonical) object(name string) {
 }
 
 func (c *canonical) quote(s string) {
-	buf, err := jsontext.AppendQuote(c.buf, s)
-	c.buf = buf
-	c.keep(err)
+	var ok bool
+	if c.buf, ok = rfc8785.AppendString(c.buf, s); !ok {
+		c.keep(errors.New("a text is not UTF-8"))
+	}
 }
 
 func (c *canonical) keep(err error) {
@@ -72,10 +73,10 @@ func (c *canonical) integer(name string, n int64) {
 }
 
 func (c *canonical) number(n int64) {
-	if n < -maxInteger || n > maxInteger {
+	var ok bool
+	if c.buf, ok = rfc8785.AppendInt(c.buf, n); !ok {
 		c.keep(fmt.Errorf("the integer %d is beyond ±%d", n, maxInteger))
 	}
-	c.buf = strconv.AppendInt(c.buf, n, 10)
 }
 
 func (c *canonical) flag(name string, v bool) {
@@ -103,7 +104,10 @@ func (c *canonical) list(write func()) {
 // constraints writes an object whose names a policy chose: flags, bounds, sets.
 func (c *canonical) constraints(name string, m map[string]any) {
 	c.object(name)
-	for _, n := range slices.SortedFunc(maps.Keys(m), compareUTF16) {
+	var few [8]string
+	names := slices.AppendSeq(few[:0], maps.Keys(m))
+	slices.SortFunc(names, rfc8785.CompareNames)
+	for _, n := range names {
 		c.comma()
 		c.quote(n)
 		c.buf = append(c.buf, ':')
@@ -128,9 +132,4 @@ func (c *canonical) constraint(name string, value any) {
 	default:
 		c.keep(fmt.Errorf("constraint %s is %T; it is a bool, an int64 or a []string", name, value))
 	}
-}
-
-// compareUTF16 is the order of members of RFC 8785 §3.2.3.
-func compareUTF16(a, b string) int {
-	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }

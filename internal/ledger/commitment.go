@@ -19,7 +19,9 @@ func Commit(salt, canonicalRequest []byte) [32]byte {
 	h := sha256.New()
 	h.Write(salt)
 	h.Write(canonicalRequest)
-	return [32]byte(h.Sum(nil))
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
 }
 
 // NewPrivate returns the private part of a decision on a canonical request,
@@ -31,13 +33,22 @@ func NewPrivate(salt, canonicalRequest []byte) *store.Private {
 // CheckPrivate reports whether a private part is what a decision was
 // committed to.
 func CheckPrivate(commitment [32]byte, p *store.Private) error {
+	if err := checkParts(p); err != nil {
+		return err
+	}
+	if Commit(p.Salt, p.Request) != commitment {
+		return errors.New("request and salt are not what the entry is committed to")
+	}
+	return nil
+}
+
+// checkParts reports why nothing can be committed to a private part.
+func checkParts(p *store.Private) error {
 	switch {
 	case p == nil:
 		return errors.New("the request is missing")
 	case len(p.Salt) != SaltSize:
 		return fmt.Errorf("the salt has %d bytes instead of %d", len(p.Salt), SaltSize)
-	case Commit(p.Salt, p.Request) != commitment:
-		return errors.New("request and salt are not what the entry is committed to")
 	case p.Digest != kernel.Digest(p.Request):
 		return errors.New("the digest is not that of the request")
 	}

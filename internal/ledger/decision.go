@@ -3,6 +3,8 @@ package ledger
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/store"
@@ -18,12 +20,25 @@ func Decision(row store.Entry) (kernel.Decision, error) {
 	if e.Decision == nil {
 		return kernel.Decision{}, fmt.Errorf("entry %d is a %s, not a decision", row.Seq, e.Kind())
 	}
+	return Answer(e, row), nil
+}
+
+// Answer is what [Decision] reads from the row of an entry, for whoever just
+// made the entry and the row and need not read it. The entry is a decision.
+// The maps and slices of the verdict are copies.
+func Answer(e Entry, row store.Entry) kernel.Decision {
 	verdict := e.Decision.Verdict
 	if row.Private != nil {
 		verdict.RequestDigest = row.Private.Digest
 	}
+	verdict.Rules, verdict.Constraints = slices.Clone(verdict.Rules), maps.Clone(verdict.Constraints)
+	for name, v := range verdict.Constraints {
+		if set, ok := v.([]string); ok {
+			verdict.Constraints[name] = slices.Clone(set)
+		}
+	}
 	return kernel.Decision{
-		ID: e.Decision.ID, Verdict: verdict, DecidedAt: e.Instant,
+		ID: e.Decision.ID, Verdict: verdict, DecidedAt: e.Instant.UTC().Round(0),
 		Entry: kernel.EntryRef{Shard: row.Shard, Seq: row.Seq, Leaf: hex.EncodeToString(row.Leaf[:])},
-	}, nil
+	}
 }

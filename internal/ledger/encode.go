@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	rfc8785 "github.com/strixlabs/execution-kernel/internal/canonical"
 )
 
-const maxInteger = 1<<53 - 1 // beyond it RFC 8785 would round
+const maxInteger = rfc8785.MaxInteger
 
 // Encode returns the canonical JSON (RFC 8785) of the entry: the bytes whose
 // hash is the leaf. It refuses what [Decode] could not give back as it was:
