@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) evalCommand() *cobra.Command {
-	var request, now string
+	var request, now, facts string
 	var explain bool
 	cmd := &cobra.Command{
 		Use:   "eval --policies PATH --request FILE|-",
@@ -44,11 +44,15 @@ Exit codes: 0 ALLOW, 3 DENY, 4 REQUIRE_APPROVAL, 2 invalid input.`,
 			if err != nil {
 				return err
 			}
+			if in.Facts, err = c.facts(facts); err != nil {
+				return err
+			}
 			return c.evaluate(program.Program, in, byClock, explain)
 		},
 	}
 	settingFlags(cmd, "policies")
 	requestFlag(cmd, &request)
+	cmd.Flags().Var(newText("FILE", &facts), "facts", "what rules read of the history, as a JSON object; counts and sums that are absent are 0")
 	cmd.Flags().Var(newText("INSTANT", &now), "now", "the instant to decide for, RFC 3339")
 	cmd.Flags().BoolVar(&explain, "explain", false, "print every rule that could have a say, and what its condition saw")
 	return cmd
@@ -79,6 +83,18 @@ func (c *cli) evaluate(p *eval.Program, in eval.Input, byClock, explain bool) er
 		Now time.Time `json:"now,omitzero"`
 	}{verdict, printed})
 	return orCode(err, verdict.Decision)
+}
+
+// facts reads the file of --facts, if there is one.
+func (c *cli) facts(name string) (map[string]any, error) {
+	if name == "" {
+		return nil, nil
+	}
+	data, err := c.input(name, kernel.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	return app.ReadFacts(data)
 }
 
 // orCode is err, else the exit code of a decision.

@@ -29,6 +29,19 @@ func ReadRequest(data []byte) (req kernel.Request, now string, err error) {
 	return req, now, nil
 }
 
+// ReadFacts reads what rules read of the history: a JSON object of fact names.
+func ReadFacts(data []byte) (map[string]any, error) {
+	tree, err := kernel.DecodeJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	facts, ok := tree.(map[string]any)
+	if !ok {
+		return nil, kernel.Errorf(kernel.Invalid, "facts are an object").At("$").WithHint(`write {"deploys_1h": 3}`)
+	}
+	return facts, nil
+}
+
 // EvaluationInput makes the input of an evaluation without a kernel. The
 // instant is flag, else the request's context.now, else the clock; byClock
 // says that it is the clock's.

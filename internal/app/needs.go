@@ -10,6 +10,7 @@ var unmet = []struct {
 }{
 	{pdl.NeedRegistry, "this version of kernel serve has no registry"},
 	{pdl.NeedGrants, "this version of kernel serve hands out no grants"},
+	{pdl.NeedFacts, "this version of kernel serve cannot resolve facts from history yet"},
 }
 
 // CompileToServe makes of a bundle a program that a kernel may decide with.

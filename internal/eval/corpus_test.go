@@ -88,7 +88,7 @@ func program(t testing.TB, source string) (*eval.Program, *pdl.Bundle) {
 
 func inputOf(t testing.TB, c *pdl.Test) eval.Input {
 	t.Helper()
-	in := eval.Input{Request: c.Request, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	in := eval.Input{Request: c.Request, Facts: c.Facts, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	if c.Now != "" {
 		if err := in.Now.UnmarshalText([]byte(c.Now)); err != nil {
 			t.Fatal(err)

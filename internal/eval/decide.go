@@ -64,7 +64,10 @@ func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
 		e.shape = action.shape(in.Request.Resource.Type)
 	}
 	e.frame.reset()
-	return nil, e.program.layout.bind(e.frame, e.shape, &in.Request, now)
+	if err := e.program.layout.bind(e.frame, e.shape, &in.Request, now); err != nil {
+		return nil, err
+	}
+	return nil, e.bindFacts(in)
 }
 
 // An outcome is what the rules say: X and M of the specification. Both are

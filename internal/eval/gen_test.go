@@ -100,6 +100,9 @@ func (g *gen) boolLeaf() string {
 		return "variables." + g.one(g.vars...)
 	}
 	leaves := []string{"agent.trusted", "has(agent.owner)", "params.force", "true", "false", "has(context.ticket)"}
+	if !g.wide {
+		leaves = append(leaves, "has(facts.last_at)")
+	}
 	if !g.common {
 		leaves = append(leaves, "has(resource.owner_team)", "has(params.tags)", "has(params.after)", "has(resource.replicas)")
 	}
@@ -151,6 +154,9 @@ func (g *gen) int(depth int) string {
 	}
 	if depth <= 0 || g.pick(3) == 0 {
 		leaves := []string{"agent.level", "params.count", "0", "1", "-1", "3", "9223372036854775807", "-9223372036854775808", "data.consts.limit"}
+		if !g.wide {
+			leaves = append(leaves, "facts.deploys_1h", "facts.deploys_48h", "facts.today")
+		}
 		if !g.common {
 			leaves = append(leaves, "resource.replicas", "resource.replicas")
 		}
@@ -218,6 +224,9 @@ func (g *gen) instant() string {
 		return v
 	}
 	leaves := []string{"context.now", "params.at", `timestamp("2026-06-01T12:00:00Z")`, `timestamp("1900-01-01T00:00:00Z")`, `timestamp("2190-01-01T00:00:00Z")`}
+	if !g.wide {
+		leaves = append(leaves, "facts.last_at")
+	}
 	if !g.common {
 		leaves = append(leaves, "params.after")
 	}

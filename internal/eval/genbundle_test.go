@@ -38,6 +38,11 @@ actions:
     params: {count: int, sizes: list(int), at: timestamp, force: bool}
 context:
   ticket?: string
+facts:
+  deploys_1h: {event: deploy, by: [agent.id], count: true, within: 1h}
+  deploys_48h: {event: deploy, by: [agent.id], count: true, within: 48h}
+  today: {event: deploy, by: [agent.id, resource.id], count: true, within: "day(Europe/Berlin)"}
+  last_at?: {event: backup, by: [agent.id], last: true, within: 24h}
 constraints:
   canary: flag
   max_rows: int.min
@@ -183,7 +188,22 @@ func (g *gen) input() eval.Input {
 	if err != nil {
 		panic(err)
 	}
-	return eval.Input{Request: req, Now: now.UTC()}
+	return eval.Input{Request: req, Now: now.UTC(), Facts: g.facts(now)}
+}
+
+// facts are some that a history can have: the narrower first.
+func (g *gen) facts(now time.Time) map[string]any {
+	facts := map[string]any{}
+	most := int64(g.pick(3))
+	g.maybe(facts, "deploys_1h", most)
+	most += int64(g.pick(4))
+	facts["deploys_48h"] = most
+	g.maybe(facts, "today", most)
+	if now.Year() < 1901 {
+		return facts // the day before is no timestamp
+	}
+	g.maybe(facts, "last_at", now.Add(-[]time.Duration{0, time.Nanosecond, time.Hour, 24*time.Hour - 1}[g.pick(4)]).Format(time.RFC3339Nano))
+	return facts
 }
 
 func (g *gen) maybe(m map[string]any, name string, v any) {

@@ -56,7 +56,7 @@ func newOracle(t testing.TB, b *pdl.Bundle) *oracle {
 var untyped = sync.OnceValues(func() (*cel.Env, error) {
 	anyMap := cel.MapType(cel.StringType, cel.DynType)
 	return cel.NewEnv(cel.Variable("action", cel.StringType), cel.Variable("agent", anyMap), cel.Variable("resource", anyMap),
-		cel.Variable("params", anyMap), cel.Variable("context", anyMap), cel.Variable("data", anyMap))
+		cel.Variable("params", anyMap), cel.Variable("context", anyMap), cel.Variable("data", anyMap), cel.Variable("facts", anyMap))
 })
 
 var variableName = regexp.MustCompile(`\bvariables\.([a-z][a-z0-9_]*)`)
@@ -123,6 +123,7 @@ func (o *oracle) decide(in eval.Input) kernel.Verdict {
 		"resource": section(r.Attributes, req.Resource.Attributes, map[string]any{"id": req.Resource.ID, "type": req.Resource.Type}),
 		"params":   section(action.Params, req.Params, nil),
 		"context":  section(s.Context, req.Context, map[string]any{"now": in.Now}),
+		"facts":    o.facts(in),
 	}
 	var x, m []*pdl.Rule
 	for _, rule := range o.bundle.Rules {
@@ -151,6 +152,21 @@ func section(attributes []pdl.Attribute, given, always map[string]any) map[strin
 	for _, a := range attributes {
 		if v, ok := given[a.Name]; ok {
 			m[a.Name] = native(a.Type, v)
+		}
+	}
+	return m
+}
+
+// facts are those of the input, and 0 for counts and sums it does not have.
+func (o *oracle) facts(in eval.Input) map[string]any {
+	m := map[string]any{}
+	for _, f := range o.bundle.Schema.Facts {
+		v, ok := in.Facts[f.Name]
+		switch {
+		case ok:
+			m[f.Name] = native(f.Type, v)
+		case f.Measure != pdl.Last:
+			m[f.Name] = int64(0)
 		}
 	}
 	return m

@@ -24,7 +24,8 @@ type Program struct {
 	actions map[string]*action
 	meets   map[string]pdl.Meet
 	data    map[string]pdl.Datum
-	rules   []*rule // every rule once, sorted by name
+	facts   *section // nil when the schema declares none
+	rules   []*rule  // every rule once, sorted by name
 }
 
 // An action is a declared action with everything a decision about it needs.
@@ -53,6 +54,10 @@ func (a *action) shape(resourceType string) *shape {
 type Input struct {
 	Request kernel.Request
 	Now     time.Time // the decision instant, context.now; 1900-01-01 to 2190-01-01
+
+	// Facts are what rules read of the history, by name: int64, and RFC 3339
+	// text for the last of something. Counts and sums that are absent are 0.
+	Facts map[string]any
 
 	// Phase1 says that the request came through the Phase 1 door: an artifact
 	// type or environment that is absent or not declared is then a DENY and
@@ -121,5 +126,5 @@ func (p *Program) addActions() error {
 		}
 		p.actions[a.Name] = act
 	}
-	return nil
+	return p.addFacts()
 }

@@ -84,7 +84,7 @@ func (e *Evaluator) runTest(t *pdl.Test, matched, decisive map[string]bool) Case
 			return c
 		}
 	}
-	v, err := e.own(Input{Request: t.Request, Now: now})
+	v, err := e.own(Input{Request: t.Request, Now: now, Facts: t.Facts})
 	if err != nil {
 		c.Error = sentence(err)
 		return c

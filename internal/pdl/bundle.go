@@ -32,6 +32,7 @@ type Schema struct {
 	Resources   []ResourceType
 	Actions     []Action
 	Context     []Attribute // without `now`, which always exists
+	Facts       []Fact      // sorted by Name
 	Constraints []Constraint
 }
 
@@ -150,6 +151,7 @@ type Datum struct {
 type Test struct {
 	Name    string // document/case
 	Request kernel.Request
+	Facts   map[string]any
 	Now     string // context.now as written, RFC 3339; empty when the case gives none
 	Expect  Expectation
 	Pos     Pos

@@ -105,7 +105,7 @@ func (e *celEnvironment) checkerOf(t *typing) *checker.Env {
 	}
 	t.checker = must(checker.NewEnv(containers.DefaultContainer, objects{typing: t, data: e.data}, checker.ValidatedDeclarations(e.base)))
 	must(0, t.checker.AddIdents(decls.NewVariable("action", types.StringType)))
-	for _, root := range append([]string{"data"}, attributeRoots...) {
+	for _, root := range append([]string{"data"}, readRoots...) {
 		must(0, t.checker.AddIdents(decls.NewVariable(root, types.NewObjectType(objectPrefix+root))))
 	}
 	return t.checker

@@ -43,6 +43,10 @@ type compiler struct {
 	nodes     int // of all conditions, variables put in
 	cells     int // of all tables
 	needs     []Need
+	events    map[string]*event
+	factKeys  map[string]*node
+	factsRead map[string]bool
+	claimed   map[string]bool // attributes declared from: request, by path
 }
 
 func (c *compiler) compile(files []File) *Bundle {
@@ -64,6 +68,7 @@ func (c *compiler) compile(files []File) *Bundle {
 	c.cel = newCELEnvironment(c)
 	c.each("policy", c.compilePolicy)
 	c.each("table", c.compileTable)
+	c.unusedFacts()
 	slices.SortFunc(c.bundle.Rules, func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.bundle.Data, func(a, b Datum) int { return cmp.Compare(a.Path, b.Path) })
 	for _, r := range c.bundle.Rules {

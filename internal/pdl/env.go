@@ -13,6 +13,9 @@ import (
 // attributeRoots are the roots whose members a schema declares.
 var attributeRoots = []string{"agent", "context", "params", "resource"}
 
+// readRoots are those, and what history says.
+var readRoots = []string{"agent", "context", "facts", "params", "resource"}
+
 // A member is an attribute as the pairs of (action, resource type) that a rule
 // covers share it.
 type member struct {
@@ -45,6 +48,10 @@ func (c *compiler) typingOf(actions, types []string) *typing {
 	t.members["resource"] = shared(lists(t.types, func(r string) []Attribute { return c.types[r].Attributes }), t.types, "resource type")
 	t.members["resource"]["id"] = member{typ: nameType}
 	t.members["resource"]["type"] = member{typ: Type{Kind: Enum, Values: t.types}, everUsed: kernel.SortedKeys(c.types)}
+	t.members["facts"] = map[string]member{}
+	for _, f := range c.schema.Facts {
+		t.members["facts"][f.Name] = member{typ: f.Type, optional: f.Optional}
+	}
 	c.everUsed(t)
 	c.cel.typings[key] = t
 	return t
@@ -192,7 +199,7 @@ func (c *compiler) nearAttribute(root, name string, t *typing) string {
 	if guess := c.near(name, names, ""); guess != "" {
 		return strings.Replace(guess, `"`, `"`+root+".", 1)
 	}
-	for _, other := range attributeRoots {
+	for _, other := range readRoots {
 		if slices.Contains(readable(t.members[other]), name) {
 			return fmt.Sprintf("did you mean %q?", other+"."+name)
 		}

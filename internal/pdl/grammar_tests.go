@@ -13,6 +13,7 @@ var baseForm = &Form{Keys: []Key{
 	{Name: "resource", Form: sectionForm("resource"), About: "The resource: type, id, and the attributes that the schema declares."},
 	{Name: "params", Form: sectionForm("params"), About: "The parameters of the action."},
 	{Name: "context", Form: sectionForm("context"), About: "The context. now is the instant of the decision."},
+	{Name: "facts", Form: sectionForm("facts"), About: "What history says; counts and sums that are not mentioned are 0."},
 }}
 
 // sectionForm is a section of a request: what it holds is for the schema of

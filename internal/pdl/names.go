@@ -11,12 +11,11 @@ import (
 )
 
 var laterRoots = []later{
-	{"facts", "this version has no facts"},
 	{"calendar", "this version has no calendars"},
 	{"agents", "this version has no agent registry"},
 }
 
-var rootNames = []string{"action", "agent", "context", "data", "params", "resource", "variables"}
+var rootNames = []string{"action", "agent", "context", "data", "facts", "params", "resource", "variables"}
 
 func isRoot(name string) bool { return slices.Contains(rootNames, name) }
 
@@ -51,7 +50,7 @@ func (w *weaver) isLoop(name string) bool { return name != "" && slices.Contains
 
 // nearName suggests an attribute that was written without its root, or a name.
 func (w *weaver) nearName(name string) string {
-	for _, root := range attributeRoots {
+	for _, root := range readRoots {
 		if slices.Contains(readable(w.typing.members[root]), name) {
 			return `did you mean "` + root + "." + name + `"?`
 		}
@@ -90,14 +89,12 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 		return w.variable(e, path[1])
 	case root == "variables":
 		w.fail(at, "", "variables.%s has no members", path[1])
-	case !slices.Contains(attributeRoots, root):
+	case !slices.Contains(readRoots, root):
 		return w.copyOperand(e)
 	case len(path) > 2:
 		w.fail(at, "", "%s.%s has no members", root, path[1])
 	default:
-		if _, ok := w.c.attribute(at, root, path[1], w.typing); !ok {
-			w.good = false
-		}
+		w.read(at, root, path[1])
 		return w.factory.NewSelect(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), path[1])
 	}
 	return e
@@ -118,14 +115,33 @@ func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
 	root := pathOf(s.Operand())
 	at := w.spotOf(s.Operand())
 	at.end += len(s.FieldName()) + 1
-	if !slices.Contains(attributeRoots, root) || w.isLoop(root) {
+	if !slices.Contains(readRoots, root) || w.isLoop(root) {
 		w.fail(at, "write has(resource.owner_team)", "has() takes the path of an attribute")
 		return e
 	}
-	if _, ok := w.c.attribute(at, root, s.FieldName(), w.typing); !ok {
-		w.good = false
-	}
+	w.read(at, root, s.FieldName())
 	return w.factory.NewPresenceTest(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), s.FieldName())
+}
+
+// read checks that an attribute or a fact can be read. A fact needs what it
+// counts by.
+func (w *weaver) read(at spot, root, name string) {
+	if _, ok := w.c.attribute(at, root, name, w.typing); !ok {
+		w.good = false
+		return
+	}
+	if root != "facts" {
+		return
+	}
+	w.c.factsRead[name] = true
+	i := slices.IndexFunc(w.c.schema.Facts, func(f Fact) bool { return f.Name == name })
+	for _, path := range w.c.schema.Facts[i].By {
+		owner, attribute, _ := strings.Cut(path, ".")
+		if m, known := w.typing.members[owner][attribute]; !known || m.problem != "" {
+			w.fail(at, "split the rule, or match fewer of them", "facts.%s cannot be read: it counts by %s, which not all have that the match covers", name, path)
+			return
+		}
+	}
 }
 
 // datum copies `data.document.name`.

@@ -10,6 +10,7 @@ type NeedKind uint8
 const (
 	NeedRegistry NeedKind = iota + 1 // of agents, and of attributes to trust
 	NeedGrants                       // to hand out with an ALLOW
+	NeedFacts                        // the history that rules read
 )
 
 // A Need is one place of a bundle that needs something.

@@ -21,6 +21,7 @@ func (c *compiler) request(t *Test, in tree, at span) {
 			t.Now = text.(string)
 		}
 	}
+	t.Facts = c.testFacts(t, in)
 	defer c.lacking(in, r, at)
 	action, resourceType := c.actions[r.Action], c.types[r.Resource.Type]
 	if action == nil {

@@ -18,11 +18,6 @@ const (
 
 var memberNameLower = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-var laterSchemaKeys = []later{
-	{"facts", "this version has no facts"},
-	{"events", "this version has no events"},
-}
-
 // celReserved are the words that CEL keeps for itself; none can be selected.
 var celReserved = []string{
 	"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let",
@@ -30,12 +25,13 @@ var celReserved = []string{
 }
 
 func (c *compiler) compileSchema(d *document) {
-	f := c.fields(d.root, "a schema", schemaForm.names(), laterSchemaKeys)
+	f := c.fields(d.root, "a schema", schemaForm.names(), nil)
 	if f == nil {
 		return
 	}
 	c.schema = &Schema{Name: d.name, Strict: true}
 	c.actions, c.types, c.meets = map[string]*Action{}, map[string]*ResourceType{}, map[string]Meet{}
+	c.events, c.factKeys, c.factsRead, c.claimed = map[string]*event{}, map[string]*node{}, map[string]bool{}, map[string]bool{}
 	c.agents(d, f)
 	if n := f.got["strict"]; n != nil {
 		c.schema.Strict, _ = c.boolean(n, "strict")
@@ -51,6 +47,12 @@ func (c *compiler) compileSchema(d *document) {
 	}
 	if n := f.need("actions"); n != nil {
 		c.declareActions(n)
+	}
+	if n := f.got["events"]; n != nil {
+		c.declareEvents(n)
+	}
+	if n := f.got["facts"]; n != nil {
+		c.facts(n)
 	}
 	if n := f.got["constraints"]; n != nil {
 		c.constraints(n)
@@ -125,8 +127,11 @@ func (c *compiler) from(n *node, what string, registry bool) {
 	if registry {
 		words = []string{"request", "registry", "registry?"}
 	}
-	if from, ok := c.word(n, "from", words); ok && from == "registry" {
+	switch from, _ := c.word(n, "from", words); from {
+	case "registry":
 		c.need(NeedRegistry, n.span(), "say from: request", what+" comes from the registry")
+	case "request":
+		c.claimed[what] = true
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"github.com/strixlabs/execution-kernel"
 )
 
-var laterTestKeys = []later{{"facts", "this version has no facts"}}
-
 // compileTest makes one Test of every case: the base with what the case sets.
 func (c *compiler) compileTest(d *document) {
 	f := c.fields(d.root, "a test", testForm.names(), nil)
@@ -68,14 +66,14 @@ type tree map[string]*node
 // baseTree flattens `{action: …, agent: {id: …}}`.
 func (c *compiler) baseTree(n *node) tree {
 	t := tree{}
-	f := c.fields(n, "base", baseForm.names(), laterTestKeys)
+	f := c.fields(n, "base", baseForm.names(), nil)
 	if f == nil {
 		return t
 	}
 	if a := f.got["action"]; a != nil {
 		t["action"] = a
 	}
-	for _, root := range attributeRoots {
+	for _, root := range readRoots {
 		if f.got[root] == nil {
 			continue
 		}
@@ -96,7 +94,7 @@ func (c *compiler) baseTree(n *node) tree {
 func (c *compiler) setPaths(t tree, n *node) {
 	pairs := c.pairs(n, "set")
 	for _, p := range pairs {
-		if slices.Contains(attributeRoots, p.key.text) {
+		if slices.Contains(readRoots, p.key.text) {
 			for _, name := range t.members(p.key.text) {
 				delete(t, p.key.text+"."+name)
 			}
@@ -106,7 +104,7 @@ func (c *compiler) setPaths(t tree, n *node) {
 		}
 	}
 	for _, p := range pairs {
-		if !slices.Contains(attributeRoots, p.key.text) && c.requestPath(t, p.key.span(), p.key.text) {
+		if !slices.Contains(readRoots, p.key.text) && c.requestPath(t, p.key.span(), p.key.text) {
 			t[p.key.text] = p.value
 		}
 	}
@@ -129,7 +127,7 @@ func (c *compiler) unset(t tree, n *node) {
 // requestPath accepts `action` and `root.name`.
 func (c *compiler) requestPath(t tree, at span, path string) bool {
 	root, name, ok := strings.Cut(path, ".")
-	if path == "action" || ok && name != "" && slices.Contains(attributeRoots, root) {
+	if path == "action" || ok && name != "" && slices.Contains(readRoots, root) {
 		return true
 	}
 	if i := slices.IndexFunc(laterRoots, func(l later) bool { return l.word == root }); i >= 0 {

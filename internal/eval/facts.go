@@ -1,0 +1,69 @@
+package eval
+
+import (
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/pdl"
+)
+
+// addFacts lays out what rules read of the history. To rules a count or a sum
+// is always there: where an input says nothing of it, it is 0.
+func (p *Program) addFacts() error {
+	if len(p.schema.Facts) == 0 {
+		return nil
+	}
+	attributes := make([]pdl.Attribute, len(p.schema.Facts))
+	for i, f := range p.schema.Facts {
+		attributes[i] = pdl.Attribute{Name: f.Name, Type: f.Type, Optional: true}
+	}
+	sec, err := p.layout.section("facts", "", attributes)
+	if err != nil {
+		return err
+	}
+	p.facts = sec
+	for _, name := range kernel.SortedKeys(p.actions) {
+		for _, sh := range p.actions[name].shapes {
+			for i, f := range sec.fields {
+				declared := *f
+				declared.Optional = p.schema.Facts[i].Optional
+				sh.fields["facts."+f.Name] = &declared
+			}
+		}
+	}
+	return nil
+}
+
+// bindFacts fills the frame with the facts of an input. Facts that no history
+// has are refused as invalid.
+func (e *Evaluator) bindFacts(in *Input) error {
+	sec := e.program.facts
+	if sec == nil {
+		if len(in.Facts) > 0 {
+			return (&section{name: "facts"}).problem(in.Facts)
+		}
+		return nil
+	}
+	known := 0
+	for i := range sec.members {
+		m := &sec.members[i]
+		v, given := in.Facts[m.name]
+		switch {
+		case !given && m.kind == pdl.Int:
+			m.fillInt(e.frame, 0)
+		case !given:
+		case m.fill(e.frame, v):
+			known++
+		default:
+			return sec.problem(in.Facts)
+		}
+	}
+	if known < len(in.Facts) {
+		return sec.problem(in.Facts)
+	}
+	if known == 0 {
+		return nil
+	}
+	if name, problem := e.program.schema.FactsProblem(in.Facts, in.Now); name != "" {
+		return kernel.Errorf(kernel.Invalid, "no history has this: %s", problem).At(sec.path(name))
+	}
+	return nil
+}
