@@ -1,5 +1,5 @@
 // Package contract holds the specification of the doors: OpenAPI 3.1 and the
-// JSON Schemas (2020-12) it refers to.
+// JSON Schemas (2020-12) it refers to; and those of policies, for editors.
 //
 // It comes first: the code is tested against these files, and the server hands
 // out the very same ones.
@@ -9,9 +9,10 @@ import (
 	"bytes"
 	"embed"
 	"slices"
+	"strings"
 )
 
-//go:embed openapi.yaml *.schema.json
+//go:embed openapi.yaml *.schema.json pdl/*.schema.json
 var files embed.FS
 
 const openAPI = "openapi.yaml"
@@ -22,7 +23,16 @@ func File(name string) ([]byte, bool) {
 	return data, err == nil
 }
 
-// Schemas lists the names of the schemas, sorted.
+// PDL returns the schema of a kind of policy document, or, for "pdl", that of
+// documents of any kind.
+func PDL(kind string) ([]byte, bool) {
+	if strings.Contains(kind, "/") {
+		return nil, false
+	}
+	return File("pdl/" + kind + ".schema.json")
+}
+
+// Schemas lists the names of the schemas of the doors, sorted.
 func Schemas() []string {
 	entries, err := files.ReadDir(".")
 	if err != nil {
@@ -30,7 +40,7 @@ func Schemas() []string {
 	}
 	names := make([]string, 0, len(entries))
 	for _, e := range entries {
-		if e.Name() != openAPI {
+		if e.Name() != openAPI && !e.IsDir() {
 			names = append(names, e.Name())
 		}
 	}
