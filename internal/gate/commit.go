@@ -198,6 +198,7 @@ func (g *Gate) assemble(jobs []*job) (*batch, []*job, error) {
 				j.done <- err
 				if errors.Is(err, errPanic) {
 					g.cfg.Log.Error("a decision panicked and was refused", "error", err)
+					g.evaluator = nil // it was left in the middle of something
 					broken = j
 					break
 				}
