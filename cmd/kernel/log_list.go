@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -132,13 +130,10 @@ func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool
 	return w.Flush()
 }
 
-// cell makes foreign text fit for a table on a terminal: no control
-// characters, not endless.
+// cell makes foreign text fit for a table on a terminal: safe, and not endless.
 func cell(s string) string {
 	const most = 48
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		s = strconv.Quote(s)
-	}
+	s = safe(s)
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most-1]) + "…"
 	}

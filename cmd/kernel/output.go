@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -37,6 +39,14 @@ func (c *cli) printLine(v any) error {
 
 // table returns a writer that aligns cells separated by tabs.
 func (c *cli) table() *tabwriter.Writer { return tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0) }
+
+// safe quotes text that would move the cursor or colour a terminal.
+func safe(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
 
 // terminal reports whether w is one, so that colour and progress make sense.
 func terminal(w io.Writer) bool {

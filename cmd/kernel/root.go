@@ -33,7 +33,7 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		c.initCommand(), c.serveCommand(), c.checkCommand(), c.fmtCommand(), c.testCommand(), c.evalCommand(), c.decideCommand(),
-		c.logCommand(), c.tokensCommand(), c.schemaCommand(), c.convertCommand(), c.doctorCommand(), c.versionCommand(),
+		c.logCommand(), c.tokensCommand(), c.schemaCommand(), c.convertCommand(), c.configCommand(), c.doctorCommand(), c.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
@@ -140,6 +140,15 @@ func settingFlags(cmd *cobra.Command, keys ...string) {
 
 // settings loads the configuration of a command with setting flags.
 func (c *cli) settings(cmd *cobra.Command) (app.Config, error) {
+	from, err := c.sources(cmd)
+	if err != nil {
+		return app.Config{}, err
+	}
+	return app.Load(from)
+}
+
+// sources is where the settings of a command come from.
+func (c *cli) sources(cmd *cobra.Command) (app.Sources, error) {
 	from := app.Sources{Flags: map[string]string{}, Environ: c.environ}
 	for _, s := range app.Settings() {
 		if f := cmd.Flags().Lookup(s.Key); f != nil && f.Changed {
@@ -148,10 +157,10 @@ func (c *cli) settings(cmd *cobra.Command) (app.Config, error) {
 	}
 	if f := cmd.Flags().Lookup("config"); f.Changed {
 		if from.File = f.Value.String(); from.File == "" {
-			return app.Config{}, misuse("--config: the value is empty")
+			return app.Sources{}, misuse("--config: the value is empty")
 		}
 	}
-	return app.Load(from)
+	return from, nil
 }
 
 // A textFlag is a string flag whose help shows what stands for its value.

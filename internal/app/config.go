@@ -38,50 +38,74 @@ type Sources struct {
 // KERNEL_ variable and a value that cannot be read are errors
 // (*[kernel.Error]) that say where.
 func Load(s Sources) (Config, error) {
-	var c Config
-	vars, err := variables(s.Environ)
+	l, err := load(s)
 	if err != nil {
 		return Config{}, err
 	}
+	return l.Config, nil
+}
+
+// A loader is a Config in the making, and where its values come from.
+type loader struct {
+	Config
+	file   string
+	origin map[string]origin // by key, of what was given
+}
+
+// An origin is a text that a setting was given, and by what.
+type origin struct {
+	from Source
+	text string
+	at   string // --listen; KERNEL_LISTEN; kernel.yaml:3:1
+}
+
+func load(s Sources) (*loader, error) {
+	l := &loader{origin: map[string]origin{}}
+	vars, err := variables(s.Environ)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range settings {
 		if d.Default != "" {
-			if err := c.assign(d, d.Default, "the default"); err != nil {
-				return Config{}, err
+			if err := l.assign(d, origin{FromDefault, d.Default, "the default"}); err != nil {
+				return nil, err
 			}
 		}
 	}
-	if s.File == "" {
-		s.File = vars["config"]
+	l.file = s.File
+	if l.file == "" {
+		l.file = vars["config"]
 	}
-	if s.File != "" {
-		if err := c.readFile(s.File); err != nil {
-			return Config{}, err
+	if l.file != "" {
+		if err := l.readFile(l.file); err != nil {
+			return nil, err
 		}
 	}
 	for _, d := range settings {
 		if v, given := vars[d.Key]; given {
-			if err := c.assign(d, v, d.Variable()); err != nil {
-				return Config{}, err
+			if err := l.assign(d, origin{FromEnvironment, v, d.Variable()}); err != nil {
+				return nil, err
 			}
 		}
 		if v, given := s.Flags[d.Key]; given {
-			if err := c.assign(d, v, "--"+d.Key); err != nil {
-				return Config{}, err
+			if err := l.assign(d, origin{FromFlag, v, "--" + d.Key}); err != nil {
+				return nil, err
 			}
 		}
 	}
-	c.findData(s.Environ)
-	return c, nil
+	l.findData(s.Environ)
+	return l, nil
 }
 
-func (c *Config) assign(d Setting, value, source string) error {
-	if value == "" {
-		return kernel.Errorf(kernel.Invalid, "%s: the value is empty", source).WithHint("leave it out instead")
+func (l *loader) assign(d Setting, o origin) error {
+	if o.text == "" {
+		return kernel.Errorf(kernel.Invalid, "%s: the value is empty", o.at).WithHint("leave it out instead")
 	}
-	if err := d.set(c, value); err != nil {
+	l.origin[d.Key] = o
+	if err := d.set(&l.Config, o.text); err != nil {
 		var ours *kernel.Error
 		if errors.As(err, &ours) {
-			return kernel.Errorf(kernel.Invalid, "%s: %s", source, ours.Message)
+			return kernel.Errorf(kernel.Invalid, "%s: %s", o.at, ours.Message)
 		}
 		return err
 	}
@@ -119,14 +143,17 @@ func variableNames() []string {
 
 // findData fills in the default data folder, if there is one (XDG Base
 // Directory Specification 0.8: a relative XDG_STATE_HOME is ignored).
-func (c *Config) findData(environ []string) {
-	if c.Data != "" {
+func (l *loader) findData(environ []string) {
+	if l.Data != "" {
 		return
 	}
 	if state := variable(environ, "XDG_STATE_HOME"); filepath.IsAbs(state) {
-		c.Data = filepath.Join(state, "execution-kernel")
+		l.Data = filepath.Join(state, "execution-kernel")
 	} else if home := variable(environ, "HOME"); filepath.IsAbs(home) {
-		c.Data = filepath.Join(home, ".local", "state", "execution-kernel")
+		l.Data = filepath.Join(home, ".local", "state", "execution-kernel")
+	}
+	if l.Data != "" {
+		l.origin["data"] = origin{FromDefault, l.Data, "the default"}
 	}
 }
 

@@ -18,7 +18,7 @@ const maxConfigFile = 1 << 20 // bytes
 
 // readFile assigns what the configuration file says: one mapping of settings,
 // without anchors, tags or merges; lists are sequences or comma-separated.
-func (c *Config) readFile(path string) error {
+func (l *loader) readFile(path string) error {
 	data, err := readBounded(path, maxConfigFile)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (c *Config) readFile(path string) error {
 		if d.path && !filepath.IsAbs(p.value) && p.value != "" {
 			p.value = filepath.Join(filepath.Dir(path), p.value)
 		}
-		if err := c.assign(d, p.value, p.where); err != nil {
+		if err := l.assign(d, origin{FromFile, p.value, p.where}); err != nil {
 			return err
 		}
 	}

@@ -18,8 +18,9 @@ type Setting struct {
 	Default string // empty when there is none, or when it depends on the machine
 	Usage   string
 
-	path bool // relative paths of the configuration file start at its folder
-	set  func(c *Config, text string) error
+	secret bool // never printed
+	path   bool // relative paths of the configuration file start at its folder
+	set    func(c *Config, text string) error
 }
 
 // Variable is the setting's name in the environment.
@@ -56,7 +57,7 @@ var settings = []Setting{
 	{Key: "server", Value: "URL", Usage: "the kernel to talk to (default: the one running on the data folder)",
 		set: text(func(c *Config) *string { return &c.Server })},
 	{Key: "token", Value: "TOKEN", Usage: "the token to show; other users can see it in the list of processes, prefer --token-file or KERNEL_TOKEN",
-		set: text(func(c *Config) *string { return &c.Token })},
+		secret: true, set: text(func(c *Config) *string { return &c.Token })},
 	{Key: "token-file", Value: "FILE", Usage: "a file that holds the token (default: the data folder's admin.token, for the kernel running on it)",
 		path: true, set: text(func(c *Config) *string { return &c.TokenFile })},
 }
