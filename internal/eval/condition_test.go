@@ -22,13 +22,18 @@ type typist struct {
 	env    *cel.Env
 }
 
+// everyZone names the zones that the generator does, so that the bundle has them.
+const everyZone = `context.now.getHours("Europe/Berlin") + context.now.getHours("America/New_York") + ` +
+	`context.now.getHours("Australia/Lord_Howe") + context.now.getHours("Africa/Casablanca") >= 0`
+
 func newTypist(t testing.TB) *typist {
 	t.Helper()
 	b := compile(t, pdl.File{Name: "fuzz.yaml", Data: []byte(fuzzSchema + "---\npdl: v1\nkind: policy\nname: p\n" +
-		"rules: [{id: r, match: {action: deploy}, effect: ALLOW}]\n")})
+		"rules: [{id: r, match: {action: deploy}, effect: ALLOW, when: '" + everyZone + "'}]\n")})
 	y := &typist{bundle: b, fields: map[string]map[string]*types.Type{
 		"agent": {"id": types.StringType}, "resource": {"id": types.StringType, "type": types.StringType},
 		"params": {}, "context": {"now": types.TimestampType}, "data": {"consts": types.NewObjectType("consts")}, "consts": {},
+		"calendar": {"office": types.NewOpaqueType("calendar"), "freeze": types.NewOpaqueType("calendar")},
 	}}
 	s := b.Schema
 	for section, attributes := range map[string][]pdl.Attribute{
@@ -46,8 +51,8 @@ func newTypist(t testing.TB) *typist {
 		t.Fatal(err)
 	}
 	y.Provider = registry
-	options := []cel.EnvOption{cel.CustomTypeProvider(y), cel.Variable("action", cel.StringType)}
-	for _, name := range []string{"agent", "resource", "params", "context", "data"} {
+	options := append(functions(), cel.CustomTypeProvider(y), cel.Variable("action", cel.StringType))
+	for _, name := range []string{"agent", "resource", "params", "context", "data", "calendar"} {
 		options = append(options, cel.Variable(name, types.NewObjectType(name)))
 	}
 	if y.env, err = cel.NewEnv(options...); err != nil {
@@ -192,7 +197,13 @@ func TestWhatCannotBeLoweredIsAnError(t *testing.T) {
 	for _, c := range []struct{ source, says string }{
 		{`size(agent.groups.map(g, g + "x")) == 1`, "rule p/r: expression"},
 		{`size(agent.groups.filter(g, g == "x")) == 1`, "rule p/r: expression"},
-		{`agent.groups[0] == "x"`, "expression agent.groups[0]: _[_] is not part of the language"},
+		{`context.now.getHours(params.version) == 5`, "a time zone is a literal string"},
+		{`context.now.getHours("Local") == 5`, `the bundle has no time zone "Local"`},
+		{`context.now.getHours("Asia/Tokyo") == 5`, `the bundle has no time zone "Asia/Tokyo"`},
+		{`cidr("10.0.0.0/8").masked() == cidr("10.0.0.0/8")`, "this range is not part of the language"},
+		{`cidr("10.0.0.0/8").ip() == ip("10.0.0.0")`, "this address is not part of the language"},
+		{`ip("10.0.0.1").isLoopback()`, "isLoopback is not part of the language"},
+		{`ip("10.0.0.1").family() == 4`, "family is not part of the language"},
 		{`int(params.at) > 5`, "expression int(params.at): int is not part of the language"},
 		{`string(agent.level) == "5"`, "expression string(agent.level): string is not part of the language"},
 		{`timestamp(params.version) == params.at`, "expression timestamp(params.version): timestamp() takes a literal"},
@@ -200,7 +211,6 @@ func TestWhatCannotBeLoweredIsAnError(t *testing.T) {
 		{`duration(agent.team) == duration("1h")`, "duration() takes a literal"},
 		{`agent.team.matches(params.version)`, "a pattern is a literal string"},
 		{`agent.team.matches("(")`, "missing closing )"},
-		{`params.at.getHours() == 5`, "getHours is not part of the language"},
 		{`double(agent.level) < 1.5`, "it orders what has no order, or different types"},
 		{`double(agent.level) == 1.5`, "values of type double cannot be compared"},
 		{`{"a": 1}.size() == 1`, "only strings and lists have a size"},

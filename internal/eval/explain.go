@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -59,7 +60,8 @@ func resultOf(t tri) (Result, string) {
 // first, each text once; the insides of exists, all and exists_one have a
 // value for each element and are left out.
 func (p *Program) values(r *rule, fr *frame) []Value {
-	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r.Rule), ast: r.When.AST}
+	l := p.lowerer(r.Rule)
+	l.ast = r.When.AST
 	values := []Value{}
 	seen := map[string]bool{}
 	for _, e := range parts(r.When.AST.Expr(), nil) {
@@ -89,9 +91,13 @@ func parts(e ast.Expr, list []ast.Expr) []ast.Expr {
 	case ast.SelectKind, ast.IdentKind:
 		return append(list, e)
 	case ast.CallKind:
-		if name := e.AsCall().FunctionName(); name != "timestamp" && name != "duration" {
-			return eachPart(operandsOf(e), append(list, e))
+		switch e.AsCall().FunctionName() {
+		case "timestamp", "duration", "cidr":
+			return eachPart(e.AsCall().Args(), list) // of a literal they are one
+		case "active":
+			return eachPart(e.AsCall().Args(), append(list, e))
 		}
+		return eachPart(operandsOf(e), append(list, e))
 	default: // a literal is its own value
 	}
 	return list
@@ -129,12 +135,19 @@ func chain(e ast.Expr, operator string, list []ast.Expr) []ast.Expr {
 
 // value lowers an expression of any type.
 func (l *lowerer) value(e ast.Expr) expr[any] {
-	if l.kind(e) != types.ListKind {
+	switch {
+	case l.isType(e, typeAddress):
+		return pure(l.addresses(e), func(a netip.Addr) any { return a.String() })
+	case l.isType(e, typeRange):
+		return pure(l.ranges(e), func(p netip.Prefix) any { return p.String() })
+	case l.kind(e) != types.ListKind:
 		if f := familyOf(l.kind(e)); f != nil {
 			return f.value(l, e)
 		}
-	} else if f := familyOf(l.elemKind(e)); f != nil {
-		return f.listValue(l, e)
+	default:
+		if f := familyOf(l.elemKind(e)); f != nil {
+			return f.listValue(l, e)
+		}
 	}
 	return refuse[any](l, e, "it has no value of its own")
 }

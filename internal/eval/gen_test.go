@@ -49,9 +49,9 @@ func (g *gen) bool(depth int) string {
 		return g.boolLeaf()
 	}
 	depth--
-	choices := 13
+	choices := 18
 	if g.wide {
-		choices = 17
+		choices = 20
 	}
 	switch g.pick(choices) {
 	case 0:
@@ -77,11 +77,21 @@ func (g *gen) bool(depth int) string {
 	case 12:
 		return g.membership(depth)
 	case 13:
-		return "(" + g.bool(depth) + g.relation() + g.bool(depth) + ")"
+		right := "[]"
+		if g.pick(3) > 0 {
+			right = g.strings(depth)
+		}
+		return "(" + g.strings(depth) + g.one(" == ", " != ") + right + ")"
 	case 14:
-		return "(" + g.strings(depth) + g.one(" == ", " != ") + g.strings(depth) + ")"
-	case 15:
 		return "(" + g.ints(depth) + g.one(" == ", " != ") + g.ints(depth) + ")"
+	case 15:
+		return g.string(0) + ".glob(" + g.one(`"**"`, `"*"`, `"a?"`, `"src/**/*.go"`, `"**/pay*"`, `"src/*/?.go"`, `"**é"`, `"src/**"`, `"s?c**"`) + ")"
+	case 16:
+		return g.address(depth)
+	case 17:
+		return "calendar." + g.one("office", "freeze") + ".active(" + g.time(depth) + ")"
+	case 18:
+		return "(" + g.bool(depth) + g.relation() + g.bool(depth) + ")"
 	}
 	return "matches(" + g.string(depth) + ", " + g.pattern() + ")"
 }
@@ -90,6 +100,32 @@ func (g *gen) relation() string { return g.one(" == ", " != ", " < ", " <= ", " 
 
 func (g *gen) pattern() string {
 	return g.one(`"^a"`, `"[0-9]{2,}"`, `"é|s.n"`, `"^$"`, `"(?i)PAY"`)
+}
+
+func (g *gen) address(depth int) string {
+	ranges := []string{`cidr("10.0.0.0/8")`, `cidr("10.1.2.3/16")`, `cidr("2001:db8::/32")`, `cidr("0.0.0.0/0")`}
+	text := g.one("params.version", "agent.owner", `"10.1.2.3"`, `"2001:db8::1"`)
+	if g.common || text == "params.version" && g.pick(3) == 0 {
+		text = g.string(depth)
+	}
+	if strings.HasPrefix(text, `"`) { // a literal has to be one
+		text = `"10.1.200.3"`
+	}
+	switch g.pick(7) {
+	case 0:
+		return "isIP(" + text + ")"
+	case 1:
+		return "isCIDR(" + text + ")"
+	case 2:
+		return g.one(ranges...) + ".containsIP(" + text + ")"
+	case 3:
+		return g.one(ranges...) + ".containsIP(ip(" + text + "))"
+	case 4:
+		return g.one(ranges...) + ".containsCIDR(" + g.one("params.version", `"10.1.0.0/24"`, "cidr(params.version)", `"10.0.0.0/7"`) + ")"
+	case 5:
+		return "(ip(" + text + ")" + g.one(" == ", " != ") + `ip("10.1.2.3"))`
+	}
+	return "(" + g.one(ranges...) + g.one(" == ", " != ") + g.one(ranges...) + ")"
 }
 
 func (g *gen) boolLeaf() string {
@@ -162,7 +198,14 @@ func (g *gen) int(depth int) string {
 		}
 		return g.one(leaves...)
 	}
-	switch g.pick(8) {
+	switch g.pick(11) {
+	case 8:
+		return g.ints(depth-1) + "[" + g.index(depth-1) + "]"
+	case 9:
+		return g.time(depth-1) + "." + g.one("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes",
+			"getSeconds", "getMilliseconds") + "(" + g.one("", `"Europe/Berlin"`, `"America/New_York"`, `"UTC"`, `"+05:30"`, `"-09:30"`, `"Australia/Lord_Howe"`, `"Africa/Casablanca"`) + ")"
+	case 10:
+		return g.span(depth-1) + "." + g.one("getHours", "getMinutes", "getSeconds", "getMilliseconds") + "()"
 	case 0:
 		return "size(" + g.strings(depth-1) + ")"
 	case 1:
@@ -179,6 +222,14 @@ func (g *gen) int(depth int) string {
 	return "(" + g.int(depth-1) + operator + right + ")"
 }
 
+// index is most often one that a short list has.
+func (g *gen) index(depth int) string {
+	if g.pick(4) == 3 {
+		return g.int(depth)
+	}
+	return g.one("0", "1", "2", "-1")
+}
+
 func (g *gen) string(depth int) string {
 	if v, ok := g.local("string"); ok {
 		return v
@@ -190,18 +241,23 @@ func (g *gen) string(depth int) string {
 		}
 		return g.one(leaves...)
 	}
-	if g.wide && g.pick(2) == 1 {
+	switch g.pick(4) {
+	case 1:
 		return "(" + g.string(depth-1) + " + " + g.string(depth-1) + ")"
+	case 2:
+		return g.string(depth-1) + g.one(".lowerAscii()", ".upperAscii()")
+	case 3:
+		return g.strings(depth-1) + "[" + g.index(depth-1) + "]"
 	}
 	return "(" + g.bool(depth-1) + " ? " + g.string(depth-1) + " : " + g.string(depth-1) + ")"
 }
 
 func (g *gen) strings(depth int) string {
-	if g.wide && depth > 0 {
-		switch g.pick(5) {
-		case 1:
+	if depth > 0 {
+		switch choice := g.pick(5); {
+		case choice == 1 && g.wide:
 			return "(" + g.strings(depth-1) + " + " + g.strings(depth-1) + ")"
-		case 2:
+		case choice == 2:
 			return "(" + g.bool(depth-1) + " ? " + g.strings(depth-1) + " : " + g.strings(depth-1) + ")"
 		}
 	}
@@ -218,7 +274,6 @@ func (g *gen) ints(depth int) string {
 		"["+g.int(depth-1)+", "+g.int(depth-1)+"]")
 }
 
-// instant is a timestamp that no arithmetic made.
 func (g *gen) instant() string {
 	if v, ok := g.local("time"); ok {
 		return v
@@ -238,21 +293,17 @@ func (g *gen) instant() string {
 
 func (g *gen) time(depth int) string {
 	switch {
-	case g.wide && depth > 0 && g.pick(3) == 1:
-		return "(" + g.time(depth-1) + g.one(" + ", " - ") + g.span(depth-1) + ")"
 	case depth > 0 && g.pick(3) == 1:
-		return "(" + g.instant() + g.one(" + ", " - ") + g.duration() + ")"
+		return "(" + g.time(depth-1) + g.one(" + ", " - ") + g.span(depth-1) + ")"
+	case depth > 0 && g.pick(6) == 1:
+		return "(" + g.bool(depth-1) + " ? " + g.time(depth-1) + " : " + g.time(depth-1) + ")"
+	case depth > 0 && g.pick(6) == 1:
+		return g.times(depth-1) + "[" + g.index(depth-1) + "]"
 	}
 	return g.instant()
 }
 
-// times is a list of timestamps, which pdl wants plain.
-func (g *gen) times(depth int) string {
-	if g.wide {
-		return "[" + g.time(depth) + ", " + g.time(depth) + "]"
-	}
-	return "[" + g.instant() + ", " + g.instant() + "]"
-}
+func (g *gen) times(depth int) string { return "[" + g.time(depth) + ", " + g.time(depth) + "]" }
 
 func (g *gen) duration() string {
 	if g.wide {
@@ -263,12 +314,12 @@ func (g *gen) duration() string {
 
 func (g *gen) span(depth int) string {
 	switch {
-	case g.wide && depth > 0 && g.pick(3) == 1:
+	case depth > 0 && g.pick(3) == 1:
 		return "(" + g.span(depth-1) + g.one(" + ", " - ") + g.span(depth-1) + ")"
-	case g.wide && depth > 0 && g.pick(3) == 1:
-		return "(" + g.time(depth-1) + " - " + g.time(depth-1) + ")"
 	case depth > 0 && g.pick(2) == 1:
-		return "(" + g.instant() + " - " + g.instant() + ")"
+		return "(" + g.time(depth-1) + " - " + g.time(depth-1) + ")"
+	case depth > 0 && g.pick(6) == 1:
+		return "(" + g.bool(depth-1) + " ? " + g.span(depth-1) + " : " + g.span(depth-1) + ")"
 	}
 	return g.duration()
 }

@@ -55,6 +55,19 @@ kind: data
 name: consts
 types: {limit: int, home: string, regions: list(string), steps: list(int)}
 values: {limit: 7, home: payments, regions: [eu, "é", payments], steps: [1, -1, 9007199254740991]}
+---
+pdl: v1
+kind: calendar
+name: office
+zone: Europe/Berlin
+weekly: [{days: [mon, tue, wed, thu, fri], from: "09:00", to: "17:00"}, {days: [sun], from: "01:00", to: "02:30"}]
+except: [{from: 2026-06-01T14:00, to: 2026-06-02T00:00}]
+---
+pdl: v1
+kind: calendar
+name: freeze
+zone: America/New_York
+entries: [{name: june, from: 2026-05-31T00:00, to: 2026-06-01T08:00}, {name: old, from: 1900-01-01T00:00, to: 1900-01-02T00:00}]
 `
 
 // bundle writes a bundle of one to three policies and perhaps a table.
@@ -213,7 +226,7 @@ func (g *gen) maybe(m map[string]any, name string, v any) {
 }
 
 func (g *gen) text() any {
-	return g.one("payments", "", "é", "a", "a1", "sun", "PAY-77", "\U0001F600")
+	return g.one("payments", "", "é", "a", "a1", "sun", "PAY-77", "\U0001F600", "src/lib/a.go", "src//x.go", "10.1.2.3", "2001:DB8::1", "10.1.2.0/24", "::ffff:10.1.2.3")
 }
 
 func (g *gen) texts() any {
@@ -238,5 +251,5 @@ func (g *gen) numbers() any {
 
 func (g *gen) moment() any {
 	return g.one("2026-06-01T12:00:00Z", "1900-01-01T00:00:00Z", "2190-01-01T00:00:00Z", "2026-06-01T14:00:00+02:00",
-		"1969-12-31T23:59:59.999999999Z", "2026-06-01T12:00:00.000000001Z", "2189-12-31T23:59:59.5Z")
+		"1969-12-31T23:59:59.999999999Z", "2026-03-29T01:30:00Z", "2026-10-25T00:45:00Z", "2026-10-25T01:30:00Z", "2026-06-01T12:00:00.000000001Z", "2189-12-31T23:59:59.5Z")
 }

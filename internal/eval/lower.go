@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -15,6 +16,7 @@ import (
 // the first error; what it returns after one must not run.
 type lowerer struct {
 	layout *layout
+	chronology
 	data   map[string]pdl.Datum
 	shapes []*shape // where the rule can apply
 	ast    *ast.AST
@@ -98,6 +100,11 @@ func (l *lowerer) attribute(path string, kind types.Kind, list bool) (s slot, op
 	return s, optional, nil
 }
 
+// cutRoot returns what stands behind the first dot of a path with this root.
+func cutRoot(path, root string) (rest string, ok bool) {
+	return strings.CutPrefix(path, root+".")
+}
+
 // read lowers a name: a comprehension's variable, an attribute, a constant.
 func read[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[T] {
 	if v, ok := l.localVar(e); ok {
@@ -147,6 +154,8 @@ func scalar[T comparable](l *lowerer, d domain[T], e ast.Expr, own func(ast.Call
 		switch call := e.AsCall(); call.FunctionName() {
 		case operators.Conditional:
 			return conditional(l, call, func(x ast.Expr) expr[T] { return d.lower(l, x) })
+		case operators.Index:
+			return element(l, d, call)
 		default:
 			return own(call)
 		}

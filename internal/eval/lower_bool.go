@@ -81,7 +81,22 @@ func (l *lowerer) boolCall(e ast.Expr) cond {
 	case operators.In:
 		return l.membership(e)
 	}
-	return l.stringPredicate(e)
+	return l.predicate(e)
+}
+
+// predicate lowers the functions that say yes or no.
+func (l *lowerer) predicate(e ast.Expr) cond {
+	call := e.AsCall()
+	if len(call.Args()) == 0 {
+		return l.refuseBool(e, "%s is not part of the language", call.FunctionName())
+	}
+	switch call.FunctionName() {
+	case "isIP", "isCIDR", "containsIP", "containsCIDR":
+		return l.addressTest(e, call)
+	case "active":
+		return l.active(e, call)
+	}
+	return l.stringPredicate(e, call)
 }
 
 // operands lowers a chain of an associative operator.

@@ -15,6 +15,8 @@ func (l *lowerer) equality(e ast.Expr) cond {
 		return l.refuseBool(e, "it compares different types")
 	case l.kind(a) == types.ListKind:
 		return l.listEquality(e, a, b)
+	case l.kind(a) == types.OpaqueKind:
+		return l.addressEquality(e, a, b)
 	case f == nil:
 		return l.refuseBool(e, "values of type %v cannot be compared", l.ast.GetType(a.ID()))
 	}

@@ -21,6 +21,9 @@ func (l *lowerer) ints(e ast.Expr) expr[int64] {
 		case "size":
 			return l.size(e, call)
 		}
+		if clock(call.FunctionName()) != nil {
+			return l.clockPart(e, call)
+		}
 		return refuse[int64](l, e, "%s is not part of the language", call.FunctionName())
 	})
 }

@@ -136,6 +136,16 @@ func (d domain[T]) in(l *lowerer, element, elements ast.Expr) cond {
 	}))
 }
 
+// element lowers `list[index]`, counted from 0.
+func element[T comparable](l *lowerer, d domain[T], call ast.CallExpr) expr[T] {
+	return strict(list(l, d, call.Args()[0]), l.ints(call.Args()[1]), func(values []T, i int64) (zero T, _ fault) {
+		if i < 0 || i >= int64(len(values)) {
+			return zero, faultIndex
+		}
+		return values[i], 0
+	})
+}
+
 // constants returns the elements of a list that is the same for every request.
 func (d domain[T]) constants(l *lowerer, e ast.Expr) ([]T, bool) {
 	if e.Kind() == ast.ListKind {

@@ -7,6 +7,8 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
 // strings lowers an expression of type string.
@@ -16,13 +18,38 @@ func (l *lowerer) strings(e ast.Expr) expr[string] {
 			join := func(x, y string) (string, fault) { return x + y, 0 }
 			return strict(l.strings(call.Args()[0]), l.strings(call.Args()[1]), join)
 		}
+		switch call.FunctionName() {
+		case "lowerAscii":
+			return pure(l.strings(call.Target()), lowerASCII)
+		case "upperAscii":
+			return pure(l.strings(call.Target()), upperASCII)
+		}
 		return refuse[string](l, e, "%s is not part of the language", call.FunctionName())
 	})
 }
 
+// lowerASCII changes A to Z, and no other letter. It allocates only when it
+// changes something.
+func lowerASCII(s string) string { return shiftASCII(s, 'A', 'Z', 'a'-'A') }
+
+func upperASCII(s string) string { return shiftASCII(s, 'a', 'z', 'A'-'a'+256) }
+
+func shiftASCII(s string, from, to byte, by int) string {
+	i := strings.IndexFunc(s, func(r rune) bool { return r >= rune(from) && r <= rune(to) })
+	if i < 0 {
+		return s
+	}
+	shifted := []byte(s)
+	for ; i < len(shifted); i++ {
+		if shifted[i] >= from && shifted[i] <= to {
+			shifted[i] += byte(by)
+		}
+	}
+	return string(shifted)
+}
+
 // stringPredicate lowers the member functions that test a string.
-func (l *lowerer) stringPredicate(e ast.Expr) cond {
-	call := e.AsCall()
+func (l *lowerer) stringPredicate(e ast.Expr, call ast.CallExpr) cond {
 	switch call.FunctionName() {
 	case "startsWith":
 		return test(l.strings(call.Target()), l.strings(call.Args()[0]), strings.HasPrefix)
@@ -31,14 +58,17 @@ func (l *lowerer) stringPredicate(e ast.Expr) cond {
 	case "contains":
 		return test(l.strings(call.Target()), l.strings(call.Args()[0]), strings.Contains)
 	case "matches":
-		return l.matches(e, call)
+		return l.matches(e, call, func(s string) string { return s })
+	case "glob":
+		return l.matches(e, call, pdl.GlobPattern)
 	}
 	return l.refuseBool(e, "%s is not part of the language", call.FunctionName())
 }
 
 // matches compiles its pattern, a literal, once. It is written
-// text.matches(pattern) or matches(text, pattern).
-func (l *lowerer) matches(e ast.Expr, call ast.CallExpr) cond {
+// text.matches(pattern) or matches(text, pattern). The pattern is translated to
+// RE2 first.
+func (l *lowerer) matches(e ast.Expr, call ast.CallExpr, translate func(string) string) cond {
 	operands := call.Args()
 	if call.IsMemberFunction() {
 		operands = append([]ast.Expr{call.Target()}, operands...)
@@ -48,7 +78,7 @@ func (l *lowerer) matches(e ast.Expr, call ast.CallExpr) cond {
 	if !ok || !isString {
 		return l.refuseBool(e, "a pattern is a literal string")
 	}
-	re, err := regexp.Compile(string(source))
+	re, err := regexp.Compile(translate(string(source)))
 	if err != nil {
 		return l.refuseBool(e, "%v", err)
 	}

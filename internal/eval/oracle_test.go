@@ -24,11 +24,16 @@ type oracle struct {
 	bundle   *pdl.Bundle
 	programs map[string]cel.Program // by rule name
 	data     map[string]any
+
+	calendars map[string]any
 }
 
 func newOracle(t testing.TB, b *pdl.Bundle) *oracle {
 	t.Helper()
-	o := &oracle{bundle: b, programs: map[string]cel.Program{}, data: map[string]any{}}
+	o := &oracle{bundle: b, programs: map[string]cel.Program{}, data: map[string]any{}, calendars: map[string]any{}}
+	for _, c := range b.Calendars {
+		o.calendars[c.Name] = naiveCalendar{c}
+	}
 	for _, d := range b.Data {
 		put(o.data, strings.Split(d.Path, ".")[1:], native(d.Type, d.Value))
 	}
@@ -55,8 +60,8 @@ func newOracle(t testing.TB, b *pdl.Bundle) *oracle {
 // the oracle does not depend on how the compiler types them.
 var untyped = sync.OnceValues(func() (*cel.Env, error) {
 	anyMap := cel.MapType(cel.StringType, cel.DynType)
-	return cel.NewEnv(cel.Variable("action", cel.StringType), cel.Variable("agent", anyMap), cel.Variable("resource", anyMap),
-		cel.Variable("params", anyMap), cel.Variable("context", anyMap), cel.Variable("data", anyMap), cel.Variable("facts", anyMap))
+	return cel.NewEnv(append(functions(), cel.Variable("action", cel.StringType), cel.Variable("agent", anyMap), cel.Variable("resource", anyMap),
+		cel.Variable("params", anyMap), cel.Variable("context", anyMap), cel.Variable("data", anyMap), cel.Variable("calendar", anyMap), cel.Variable("facts", anyMap))...)
 })
 
 var variableName = regexp.MustCompile(`\bvariables\.([a-z][a-z0-9_]*)`)
@@ -118,7 +123,7 @@ func (o *oracle) decide(in eval.Input) kernel.Verdict {
 	}
 	r := s.Resources[slices.IndexFunc(s.Resources, func(r pdl.ResourceType) bool { return r.Name == req.Resource.Type })]
 	values := map[string]any{
-		"action": req.Action, "data": o.data,
+		"action": req.Action, "data": o.data, "calendar": o.calendars,
 		"agent":    section(s.Agent, req.Agent.Attributes, map[string]any{"id": req.Agent.ID}),
 		"resource": section(r.Attributes, req.Resource.Attributes, map[string]any{"id": req.Resource.ID, "type": req.Resource.Type}),
 		"params":   section(action.Params, req.Params, nil),

@@ -21,6 +21,7 @@ type Program struct {
 	version string
 	schema  *pdl.Schema
 	layout  *layout
+	chronology
 	actions map[string]*action
 	meets   map[string]pdl.Meet
 	data    map[string]pdl.Datum
@@ -76,7 +77,7 @@ func New(b *pdl.Bundle) (*Program, error) {
 		return nil, errors.New("a bundle needs a schema and a version; compile it with pdl.Compile")
 	}
 	p := &Program{
-		version: b.Version, schema: b.Schema, layout: newLayout(),
+		version: b.Version, schema: b.Schema, layout: newLayout(), chronology: newChronology(b),
 		actions: map[string]*action{}, meets: map[string]pdl.Meet{}, data: map[string]pdl.Datum{},
 	}
 	for _, c := range b.Schema.Constraints {

@@ -46,9 +46,13 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	return nil
 }
 
+func (p *Program) lowerer(r *pdl.Rule) *lowerer {
+	return &lowerer{layout: p.layout, chronology: p.chronology, data: p.data, shapes: p.shapesOf(r)}
+}
+
 // lower makes of a rule what decisions look at.
 func (p *Program) lower(r *rule) error {
-	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r.Rule)}
+	l := p.lowerer(r.Rule)
 	if len(l.shapes) == 0 {
 		return errors.New("no action it covers takes the resource types it matches")
 	}
@@ -98,7 +102,8 @@ func (p *Program) condition(r *rule) (cond, error) {
 	if r.When.AST == nil {
 		return nil, errors.New("its condition has no checked expression")
 	}
-	l := &lowerer{layout: p.layout, data: p.data, shapes: p.shapesOf(r.Rule), ast: r.When.AST}
+	l := p.lowerer(r.Rule)
+	l.ast = r.When.AST
 	c := l.bools(r.When.AST.Expr())
 	return c, l.err
 }

@@ -7,6 +7,9 @@ const (
 	faultAbsent fault = iota + 1
 	faultOverflow
 	faultDivision
+	faultIndex
+	faultAddress
+	faultInstant
 )
 
 func (f fault) String() string {
@@ -17,6 +20,12 @@ func (f fault) String() string {
 		return "overflow"
 	case faultDivision:
 		return "division by zero"
+	case faultIndex:
+		return "index out of range"
+	case faultAddress:
+		return "no IP address, or no range of them"
+	case faultInstant:
+		return "an instant outside the years 1890 to 2199, which calendars know"
 	}
 	return "no fault"
 }

@@ -1,9 +1,12 @@
 package pdl
 
 import (
+	"time"
+
 	"cel.dev/cel-go/common/ast"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/calendar"
 )
 
 // A File is one source file of a bundle. Name is what diagnostics print.
@@ -21,7 +24,25 @@ type Bundle struct {
 	Tests   []*Test // sorted by Name, in the order written within one document
 	Data    []Datum // sorted by Path
 
+	Calendars []Calendar // sorted by Name
+	Zones     []Zone     // that conditions name, sorted by Name; without offsets and UTC
+	TZData    string     // the release of the IANA Time Zone Database behind both, such as 2025c; "" where there are none
+
 	needs []Need
+}
+
+// A Calendar is a calendar document: calendar.Name.active(t) in conditions.
+type Calendar struct {
+	Name              string
+	Zone              string        // as written
+	Spec              calendar.Spec // what was written, in local time
+	calendar.Calendar               // what it means, in UTC; complete for [calendar.First, calendar.Last)
+}
+
+// A Zone is a time zone of the bundle's own time zone database.
+type Zone struct {
+	Name     string
+	Location *time.Location
 }
 
 // A Schema says what a request may contain.

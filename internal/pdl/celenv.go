@@ -37,7 +37,22 @@ var celFunctions = []string{
 	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,
 	operators.In, operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo, operators.Negate,
 	operators.NotStrictlyFalse, overloads.Size, overloads.StartsWith, overloads.EndsWith, overloads.Contains, overloads.Matches,
-	overloads.TypeConvertTimestamp, overloads.TypeConvertDuration,
+	overloads.TypeConvertTimestamp, overloads.TypeConvertDuration, operators.Index,
+	overloads.TimeGetFullYear, overloads.TimeGetMonth, overloads.TimeGetDayOfYear, overloads.TimeGetDayOfMonth, overloads.TimeGetDate,
+	overloads.TimeGetDayOfWeek, overloads.TimeGetHours, overloads.TimeGetMinutes, overloads.TimeGetSeconds, overloads.TimeGetMilliseconds,
+}
+
+// calendarType is the type of calendars; no attribute has it.
+var calendarType = types.NewOpaqueType("calendar")
+
+// ownFunctions are the functions that the standard library of CEL has not.
+func ownFunctions() []*decls.FunctionDecl {
+	return append(networkFunctions(),
+		declare("lowerAscii", decls.MemberOverload("string_lower_ascii", []*types.Type{types.StringType}, types.StringType)),
+		declare("upperAscii", decls.MemberOverload("string_upper_ascii", []*types.Type{types.StringType}, types.StringType)),
+		declare("glob", decls.MemberOverload("string_glob", []*types.Type{types.StringType, types.StringType}, types.BoolType)),
+		declare("active", decls.MemberOverload("calendar_active", []*types.Type{calendarType, types.TimestampType}, types.BoolType)),
+	)
 }
 
 // A celEnvironment holds what all conditions of a bundle share.
@@ -47,14 +62,19 @@ type celEnvironment struct {
 	typings map[string]*typing
 	data    map[string]map[string]*types.Type // by document, by name
 
+	calendars []string // sorted
+
 	everUsed map[string]map[string][]string // see enumsOf
 }
 
 func newCELEnvironment(c *compiler) *celEnvironment {
 	e := &celEnvironment{typings: map[string]*typing{}, data: map[string]map[string]*types.Type{}, everUsed: enumsOf(c.schema)}
 	for _, d := range c.documents {
-		if d.kind == "data" {
+		switch d.kind {
+		case "data":
 			e.data[d.name] = map[string]*types.Type{}
+		case "calendar":
+			e.calendars = append(e.calendars, d.name) // documents are sorted
 		}
 	}
 	for _, path := range kernel.SortedKeys(c.data) {
@@ -73,6 +93,9 @@ func newCELEnvironment(c *compiler) *celEnvironment {
 		if slices.Contains(celFunctions, f.Name()) {
 			must(0, e.base.AddFunctions(f))
 		}
+	}
+	for _, f := range ownFunctions() {
+		must(0, e.base.AddFunctions(f))
 	}
 	return e
 }
@@ -103,9 +126,9 @@ func (e *celEnvironment) checkerOf(t *typing) *checker.Env {
 	if t.checker != nil {
 		return t.checker
 	}
-	t.checker = must(checker.NewEnv(containers.DefaultContainer, objects{typing: t, data: e.data}, checker.ValidatedDeclarations(e.base)))
+	t.checker = must(checker.NewEnv(containers.DefaultContainer, objects{typing: t, data: e.data, calendars: e.calendars}, checker.ValidatedDeclarations(e.base)))
 	must(0, t.checker.AddIdents(decls.NewVariable("action", types.StringType)))
-	for _, root := range append([]string{"data"}, readRoots...) {
+	for _, root := range append([]string{"calendar", "data"}, readRoots...) {
 		must(0, t.checker.AddIdents(decls.NewVariable(root, types.NewObjectType(objectPrefix+root))))
 	}
 	return t.checker
@@ -144,11 +167,13 @@ func (noTypes) FindStructFieldType(string, string) (*types.FieldType, bool) {
 	return nil, false
 }
 
-// objects provides the types of agent, resource, params, context and data.
+// objects provides the types of agent, resource, params, context, data and
+// calendar.
 type objects struct {
 	noTypes
-	typing *typing
-	data   map[string]map[string]*types.Type
+	typing    *typing
+	data      map[string]map[string]*types.Type
+	calendars []string
 }
 
 func (o objects) FindStructType(name string) (*types.Type, bool) {
@@ -163,6 +188,9 @@ func (o objects) FindStructFieldType(object, field string) (*types.FieldType, bo
 	if isData {
 		t, ok := o.data[document][field]
 		return &types.FieldType{Type: t}, ok
+	}
+	if root == "calendar" {
+		return &types.FieldType{Type: calendarType}, slices.Contains(o.calendars, field)
 	}
 	if root == "data" {
 		return &types.FieldType{Type: types.NewObjectType(objectPrefix + "data." + field)}, o.data[field] != nil

@@ -1,6 +1,7 @@
 package pdl
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -79,6 +80,14 @@ func nameOf(t *types.Type) string {
 		return "a duration"
 	case types.ListKind:
 		return "a list"
+	case types.OpaqueKind:
+		switch t.TypeName() {
+		case ipType.TypeName():
+			return "an IP address"
+		case cidrType.TypeName():
+			return "a range of IP addresses"
+		}
+		return "a calendar"
 	default:
 		return "something else"
 	}
@@ -134,9 +143,36 @@ func (v *verifier) callError(e ast.Expr) {
 	case operators.Negate:
 		v.fail(e, "", "%s cannot be negated", nameOf(v.typeOf(args[0])))
 	case operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo:
-		v.fail(e, "arithmetic is on ints", "%s and %s have no %s", nameOf(v.typeOf(args[0])), nameOf(v.typeOf(args[1])), symbol(name))
+		v.fail(e, "arithmetic is on ints, and on instants and durations; + joins strings", "%s and %s have no %s", nameOf(v.typeOf(args[0])), nameOf(v.typeOf(args[1])), symbol(name))
+	case operators.Index:
+		if v.typeOf(args[0]).Kind() != types.ListKind {
+			v.fail(e, "", "[ ] picks an element of a list, not of %s", nameOf(v.typeOf(args[0])))
+			return
+		}
+		v.fail(e, "", "an element is picked by an int, not by %s", nameOf(v.typeOf(args[1])))
 	default:
+		if slices.Contains(clockFunctions, name) {
+			v.clockError(e, args[0])
+			return
+		}
+		if (name == "containsIP" || name == "containsCIDR") && v.typeOf(args[0]).Kind() != types.OpaqueKind {
+			v.fail(e, `write cidr("10.0.0.0/8").`+name+"(…)", "%s() is asked of a range of IP addresses, not of %s", name, nameOf(v.typeOf(args[0])))
+			return
+		}
 		v.fail(e, "", "%s() does not take %s", name, nameOf(v.typeOf(args[len(args)-1])))
+	}
+}
+
+// clockError explains a part of an instant that is asked of something else.
+func (v *verifier) clockError(e, target ast.Expr) {
+	name := e.AsCall().FunctionName()
+	switch {
+	case v.typeOf(target).Kind() != types.DurationKind:
+		v.fail(e, "", "%s() is asked of an instant, not of %s", name, nameOf(v.typeOf(target)))
+	case slices.Contains(spanFunctions, name):
+		v.fail(e, "leave the zone out", "a duration has no time zone")
+	default:
+		v.fail(e, "a duration has "+strings.Join(spanFunctions, ", "), "%s() is asked of an instant, not of a duration", name)
 	}
 }
 

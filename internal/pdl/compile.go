@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/zone"
 )
 
 // Compile checks the documents of a bundle and returns what they mean. The
@@ -38,6 +41,8 @@ type compiler struct {
 	meets     map[string]Meet
 	data      map[string]Type // by path without the leading `data.`
 	bundle    *Bundle
+	zones     *zone.Database
+	zoneNames map[string]bool // that conditions name
 	ruleNames []string
 	cel       *celEnvironment
 	nodes     int // of all conditions, variables put in
@@ -63,8 +68,9 @@ func (c *compiler) compile(files []File) *Bundle {
 	if c.failed {
 		return nil
 	}
-	c.bundle, c.data = &Bundle{Schema: c.schema}, map[string]Type{}
+	c.bundle, c.data, c.zoneNames = &Bundle{Schema: c.schema}, map[string]Type{}, map[string]bool{}
 	c.each("data", c.compileData)
+	c.each("calendar", c.compileCalendar)
 	c.cel = newCELEnvironment(c)
 	c.each("policy", c.compilePolicy)
 	c.each("table", c.compileTable)
@@ -78,8 +84,19 @@ func (c *compiler) compile(files []File) *Bundle {
 	if c.failed {
 		return nil
 	}
+	c.namedZones()
 	c.bundle.Version, c.bundle.needs = c.version(), c.sortedNeeds()
 	return c.bundle
+}
+
+// namedZones puts the time zones that something names into the bundle.
+func (c *compiler) namedZones() {
+	for _, name := range kernel.SortedKeys(c.zoneNames) {
+		c.bundle.Zones = append(c.bundle.Zones, Zone{name, must(c.zoneDatabase().Location(name))})
+	}
+	if len(c.bundle.Zones)+len(c.bundle.Calendars) > 0 {
+		c.bundle.TZData = c.zoneDatabase().Version()
+	}
 }
 
 func (c *compiler) readAll(files []File) {

@@ -15,7 +15,8 @@ func compileRule(t *testing.T, match, when, variables string) (*pdl.Bundle, pdl.
 	text := "pdl: v1\nkind: policy\nname: p\n" + variables + "rules:\n  - id: r\n    match: " + match +
 		"\n    when: |\n      " + strings.ReplaceAll(when, "\n", "\n      ") + "\n    effect: ALLOW\n" +
 		"---\npdl: v1\nkind: data\nname: known\ntypes: {teams: list(string), level: int, since: timestamp, on: bool}\n" +
-		"values: {teams: [a, b], level: 3, since: 2026-01-01T00:00:00Z, on: true}\n"
+		"values: {teams: [a, b], level: 3, since: 2026-01-01T00:00:00Z, on: true}\n" +
+		"---\npdl: v1\nkind: calendar\nname: hours\nzone: Europe/Berlin\nweekly: [{days: [mon], from: \"09:00\", to: \"24:00\"}]\n"
 	return pdl.Compile([]pdl.File{{Name: "schema.yaml", Data: readFile(t, "testdata/schema.yaml")}, {Name: "p.yaml", Data: []byte(text)}})
 }
 
@@ -60,6 +61,23 @@ func TestConditionsOfTheLanguageAreAccepted(t *testing.T) {
 		`has(agent.team) && has(context.now) && has(resource.type)`,
 		"// why\nagent.team == \"a\" // and what\n",
 		`agent.team == """a""" || agent.team == r'\d' || agent.team == "\u00e9\n"`,
+		`agent.team.lowerAscii() == "a" && "A" == agent.team.upperAscii()`,
+		`agent.team + "/" + resource.id == "a/b" && size(agent.team + "x") > 1`,
+		`resource.id.glob("svc/**") || resource.id.glob("**/check?ut*")`,
+		`isIP(agent.team) && cidr("10.0.0.0/8").containsIP(agent.team) && cidr("10.0.0.0/8").containsIP(ip(agent.team))`,
+		`isIP(agent.team) && ip(agent.team) == ip("10.0.0.1") && cidr("10.0.0.0/8") != cidr("10.0.0.0/9")`,
+		`isCIDR(agent.team) && (cidr("10.0.0.0/8").containsCIDR(agent.team) || cidr(agent.team).containsCIDR(cidr("10.0.0.0/24")))`,
+		`context.now.getFullYear() > 2025 && context.now.getMonth("Europe/Berlin") == 0 && context.now.getDate("UTC") == 1`,
+		`context.now.getDayOfMonth("+02:00") == 0 && context.now.getDayOfWeek("-02:30") in [1, 2] && context.now.getDayOfYear() < 100`,
+		`context.now.getHours("America/New_York") >= 9 && context.now.getMinutes() + context.now.getSeconds() + context.now.getMilliseconds() > 0`,
+		`(context.now - data.known.since).getHours() + (context.now - data.known.since).getMinutes() > 3 && duration("1h").getSeconds() == duration("1h").getMilliseconds()`,
+		`calendar.hours.active(context.now) && !calendar.hours.active(data.known.since - duration("1h"))`,
+		`size(params.args) > 1 && params.args[0] == "a" && data.known.teams[1] == params.args[1]`,
+		`params.args == ["a", "b"] || params.args != [] || data.known.teams == params.args`,
+		`agent.team in (params.dry_run ? data.known.teams : [])`,
+		`(params.dry_run ? context.now - data.known.since : duration("1h")) > duration("1m") - duration("1s")`,
+		`context.now - duration("1h") - duration("1m") > data.known.since + (duration("1h") + duration("1s"))`,
+		`duration("1h") in [duration("60m")] && [duration("1h")].exists(d, d > duration("1s"))`,
 		`9223372036854775807 > agent.experience_level && -9223372036854775808 < 0`,
 	} {
 		b, found := compileRule(t, "{action: deploy}", when, "")

@@ -15,7 +15,6 @@ type document struct {
 
 var laterKinds = []later{
 	{"approval", "this version has no approval workflows"},
-	{"calendar", "this version has no calendars"},
 	{"property", "this version has no properties to prove"},
 }
 
@@ -75,14 +74,16 @@ func (c *compiler) header(d *document) bool {
 	return ok
 }
 
-// documentName reads a name: free text for tests, an identifier for data
-// (expressions use it), and the pattern of rule names for the rest.
+// documentName reads a name: free text for tests, an identifier for data and
+// calendars (expressions use it), and the pattern of rule names for the rest.
 func (c *compiler) documentName(kind string, n *node) (string, bool) {
 	switch kind {
 	case "test":
 		return c.text(n, "the name of a test", 128)
 	case "data":
 		return c.name(n, "a data document", memberNameLower)
+	case "calendar":
+		return c.name(n, "a calendar", memberNameLower)
 	}
 	return c.name(n, "a "+kind, documentName)
 }

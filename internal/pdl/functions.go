@@ -10,6 +10,8 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/strixlabs/execution-kernel/internal/zone"
 )
 
 // refusedFunctions are what CEL or the language has and conditions of this
@@ -19,41 +21,78 @@ var refusedFunctions = []struct {
 	reason, hint string
 }{
 	{[]string{"now"}, "no clock is read", "the instant of the decision is context.now"},
-	{[]string{"getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds"},
-		"time zones and parts of an instant come with a later version", "compare whole instants"},
-	{[]string{"lowerAscii", "upperAscii", "ip", "cidr", "isIP", "isCIDR", "containsIP", "containsCIDR", "glob", "active"},
-		"it comes with a later version", ""},
 	{[]string{"int", "uint", "double", "string", "bytes", "bool"}, "nothing is converted at run time", "declare the attribute with the type it has"},
 	{[]string{"dyn", "type"}, "every type is known before a condition runs", ""},
 	{[]string{"map", "filter", "sort", "flatten", "distinct", "slice", "range", "reverse", "transformList"}, "conditions build no lists", "use exists, all or exists_one"},
 	{[]string{"exists", "all", "exists_one", "existsOne"}, "it takes a list, a new name and a condition", "write list.exists(x, x == …)"},
 	{[]string{"has"}, "it takes the path of an attribute", "write has(resource.owner_team)"},
+	{[]string{"family", "isUnspecified", "isLoopback", "isGlobalUnicast", "isLinkLocalMulticast", "isLinkLocalUnicast", "isCanonical", "isMask", "masked", "prefixLength"},
+		"addresses are looked for in ranges", `write cidr("10.0.0.0/8").containsIP(context.source_ip)`},
+	{[]string{"lower", "toLower", "lowercase"}, "there is no such function", "write lowerAscii(), which changes the letters a to z"},
+	{[]string{"upper", "toUpper", "uppercase"}, "there is no such function", "write upperAscii(), which changes the letters a to z"},
 	{[]string{"split", "join", "replace", "substring", "trim", "indexOf", "charAt", "format", "lastIndexOf", "quote"}, "conditions build no strings", ""},
 	{[]string{"transformMap", "transformMapEntry"}, "conditions build no maps", ""},
 }
 
 // A signature is how a function of CEL-T is written.
 type signature struct {
-	name           string
-	method, global bool
-	args           int // beside the target of a method
+	name        string
+	form        form
+	least, most int // arguments, beside the target of a method
+	usage       string
+	literal     func(w *weaver, text string) (problem, hint string) // checks the argument, which has to be a text in quotes
 }
 
-var signatures = []signature{
-	{"size", true, true, 0},
-	{"startsWith", true, false, 1},
-	{"endsWith", true, false, 1},
-	{"contains", true, false, 1},
-	{"matches", true, false, 1},
-	{"timestamp", false, true, 1},
-	{"duration", false, true, 1},
+// A form says where the first operand of a function stands.
+type form uint8
+
+const (
+	method form = 1 + iota
+	global
+	either
+)
+
+var signatures = append([]signature{
+	{name: "size", form: either, usage: "size(list)"},
+	{name: "startsWith", form: method, least: 1, most: 1, usage: `text.startsWith("…")`},
+	{name: "endsWith", form: method, least: 1, most: 1, usage: `text.endsWith("…")`},
+	{name: "contains", form: method, least: 1, most: 1, usage: `text.contains("…")`},
+	{name: "matches", form: method, least: 1, most: 1, usage: `text.matches("…")`, literal: patternProblem},
+	{name: "glob", form: method, least: 1, most: 1, usage: `path.glob("src/**/*.go")`, literal: globProblem},
+	{name: "lowerAscii", form: method, usage: "text.lowerAscii()"},
+	{name: "upperAscii", form: method, usage: "text.upperAscii()"},
+	{name: "timestamp", form: global, least: 1, most: 1, usage: `timestamp("2026-11-23T10:00:00Z")`, literal: timestampLiteral},
+	{name: "duration", form: global, least: 1, most: 1, usage: `duration("24h")`, literal: durationProblem},
+	{name: "isIP", form: global, least: 1, most: 1, usage: "isIP(context.source_ip)"},
+	{name: "isCIDR", form: global, least: 1, most: 1, usage: "isCIDR(params.range)"},
+	{name: "ip", form: global, least: 1, most: 1, usage: "ip(context.source_ip)"},
+	{name: "cidr", form: global, least: 1, most: 1, usage: `cidr("10.0.0.0/8")`},
+	{name: "containsIP", form: method, least: 1, most: 1, usage: `cidr("10.0.0.0/8").containsIP(context.source_ip)`},
+	{name: "containsCIDR", form: method, least: 1, most: 1, usage: `cidr("10.0.0.0/8").containsCIDR(params.range)`},
+	{name: "active", form: method, least: 1, most: 1, usage: "calendar.working_hours.active(context.now)"},
+}, clockSignatures()...)
+
+// clockFunctions are the parts of an instant, and those of a duration.
+var (
+	clockFunctions = []string{
+		"getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds",
+	}
+	spanFunctions = []string{"getHours", "getMilliseconds", "getMinutes", "getSeconds"}
+)
+
+func clockSignatures() []signature {
+	list := make([]signature, len(clockFunctions))
+	for i, name := range clockFunctions {
+		list[i] = signature{name: name, form: method, most: 1, usage: "instant." + name + `("Europe/Berlin")`, literal: (*weaver).zoneLiteral}
+	}
+	return list
 }
 
 // operatorsOf lists the operators of CEL-T, as the parser names them.
 var operatorsOf = []string{
 	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.Equals, operators.NotEquals,
 	operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals, operators.In, operators.Add, operators.Subtract,
-	operators.Multiply, operators.Divide, operators.Modulo, operators.Negate, operators.NotStrictlyFalse,
+	operators.Multiply, operators.Divide, operators.Modulo, operators.Negate, operators.NotStrictlyFalse, operators.Index,
 }
 
 func (w *weaver) call(e ast.Expr) ast.Expr {
@@ -63,42 +102,39 @@ func (w *weaver) call(e ast.Expr) ast.Expr {
 		id := w.id(e)
 		return w.factory.NewCall(id, name, w.copyAll(call.Args())...)
 	}
-	if name == operators.Index {
-		w.fail(w.spotOf(e), "use in, exists or all", "elements are not picked by index")
-		return e
-	}
 	i := slices.IndexFunc(signatures, func(s signature) bool { return s.name == name })
 	if i < 0 {
 		w.unknownFunction(e, name)
 		return e
 	}
 	s := signatures[i]
-	args := s.args
-	if s.global && s.method && !call.IsMemberFunction() {
-		args++
-	}
-	if call.IsMemberFunction() && !s.method || !call.IsMemberFunction() && !s.global || len(call.Args()) != args {
-		w.fail(w.spotOf(e), "write "+s.usage(), "%s is not called like this", name)
+	if !s.fits(call) {
+		w.fail(w.spotOf(e), "write "+s.usage, "%s is not called like this", name)
 		return e
 	}
-	w.literalArgument(e, name)
+	for _, arg := range call.Args() {
+		w.literalArgument(s, arg)
+	}
 	id := w.id(e)
-	if call.IsMemberFunction() {
+	switch {
+	case name == "active":
+		return w.factory.NewMemberCall(id, name, w.calendar(call.Target(), s), w.copyAll(call.Args())...)
+	case call.IsMemberFunction():
 		return w.factory.NewMemberCall(id, name, w.copy(call.Target()), w.copyAll(call.Args())...)
 	}
 	return w.factory.NewCall(id, name, w.copyAll(call.Args())...)
 }
 
-func (s signature) usage() string {
-	switch s.name {
-	case "size":
-		return "size(list)"
-	case "timestamp":
-		return `timestamp("2026-11-23T10:00:00Z")`
-	case "duration":
-		return `duration("24h")`
+// fits reports whether a call has the form of its function.
+func (s signature) fits(call ast.CallExpr) bool {
+	args := len(call.Args())
+	if call.IsMemberFunction() {
+		return s.form != global && args >= s.least && args <= s.most
 	}
-	return "text." + s.name + `("…")`
+	if s.form == either {
+		args--
+	}
+	return s.form != method && args >= s.least && args <= s.most
 }
 
 func (w *weaver) unknownFunction(e ast.Expr, name string) {
@@ -107,6 +143,10 @@ func (w *weaver) unknownFunction(e ast.Expr, name string) {
 		root, _, _ := strings.Cut(pathOf(call.Target()), ".")
 		if i := slices.IndexFunc(laterRoots, func(l later) bool { return l.word == root }); i >= 0 {
 			w.fail(w.spotOf(call.Target()), "", "%s", laterRoots[i].sentence)
+			return
+		}
+		if root == "calendar" {
+			w.fail(at, "write calendar.working_hours.active(context.now)", "a calendar has no %s(); it is asked whether it is active", clip(name))
 			return
 		}
 	}
@@ -123,36 +163,51 @@ func (w *weaver) unknownFunction(e ast.Expr, name string) {
 	w.fail(at, w.c.near(name, names, "functions are "), "unknown function %s()", clip(name))
 }
 
-// literalArgument checks what has to be known before a condition runs: the
-// patterns of matches, instants and durations.
-func (w *weaver) literalArgument(e ast.Expr, name string) {
-	if name != "matches" && name != "timestamp" && name != "duration" {
+// literalArgument checks what has to be known before a condition runs:
+// patterns, instants, durations, zones.
+func (w *weaver) literalArgument(s signature, arg ast.Expr) {
+	if s.literal == nil {
+		w.addressLiteral(s, arg)
 		return
 	}
-	arg := e.AsCall().Args()[0]
-	text, ok := "", arg.Kind() == ast.LiteralKind && arg.AsLiteral().Type() == types.StringType
+	text, ok := textOf(arg)
 	if !ok {
-		w.fail(w.spotOf(arg), "", "the argument of %s() is a text in quotes, known before the condition runs", name)
+		w.fail(w.spotOf(arg), "", "the argument of %s() is a text in quotes, known before the condition runs", s.name)
 		return
 	}
-	text = string(arg.AsLiteral().(types.String))
-	problem, hint := "", ""
-	switch name {
-	case "matches":
-		problem, hint = patternProblem(text)
-	case "timestamp":
-		if problem = timestampProblem(text); problem != "" {
-			problem, hint = "this "+problem, `write timestamp("2026-11-23T10:00:00Z")`
-		}
-	case "duration":
-		problem, hint = durationProblem(text)
-	}
-	if problem != "" {
+	if problem, hint := s.literal(w, text); problem != "" {
 		w.fail(w.spotOf(arg), hint, "%s", problem)
 	}
 }
 
-func patternProblem(pattern string) (problem, hint string) {
+// textOf returns a text in quotes.
+func textOf(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind || e.AsLiteral().Type() != types.StringType {
+		return "", false
+	}
+	return string(e.AsLiteral().(types.String)), true
+}
+
+func timestampLiteral(_ *weaver, text string) (problem, hint string) {
+	if problem = timestampProblem(text); problem != "" {
+		return "this " + problem, `write timestamp("2026-11-23T10:00:00Z")`
+	}
+	return "", ""
+}
+
+// zoneLiteral checks the zone of getHours() and the like.
+func (w *weaver) zoneLiteral(text string) (problem, hint string) {
+	if _, fixed := zone.Fixed(text); fixed || text == "UTC" {
+		return "", ""
+	}
+	if !w.c.zoneDatabase().Has(text) {
+		return w.c.zoneProblem(text)
+	}
+	w.c.zoneNames[text] = true
+	return "", ""
+}
+
+func patternProblem(_ *weaver, pattern string) (problem, hint string) {
 	if utf8.RuneCountInString(pattern) > maxPattern {
 		return "the pattern is too long", "a pattern has at most 1000 characters"
 	}
@@ -184,7 +239,7 @@ func patternSize(r *syntax.Regexp) int {
 // of every other.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-func durationProblem(text string) (problem, hint string) {
+func durationProblem(_ *weaver, text string) (problem, hint string) {
 	hint = `write duration("24h"), duration("90m") or duration("1h30m")`
 	d, err := time.ParseDuration(text)
 	switch {

@@ -14,6 +14,7 @@ var documentForms = []documentForm{
 	{"policy", "Rules, and variables that they share.", policyForm},
 	{"table", "A decision table: rules as rows over attributes with few values.", tableForm},
 	{"data", "Typed constants, read in conditions as data.document.name.", dataForm},
+	{"calendar", "Weekly hours and freezes in a time zone, asked in conditions as calendar.name.active(context.now).", calendarForm},
 	{"test", "Requests with the verdicts they are expected to get; run by kernel test.", testForm},
 }
 
@@ -159,3 +160,30 @@ var dataForm = head("data", matching(lowerPattern, 128), "The document's name in
 	Key{Name: "values", Required: true, Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, &Form{Text: &Text{}, Items: &Form{Text: &Text{}}}, "The value of a constant."),
 		About: "A value for every constant.", Examples: []string{"{limit_cents: 20000, labels: [duplicate, damaged]}"}},
 )
+
+var calendarForm = head("calendar", matching(lowerPattern, 128), "The calendar's name in conditions: calendar.name.active(context.now).",
+	Key{Name: "zone", Required: true, Form: &Form{Text: &Text{Most: 128}}, About: "The time zone of everything in it, by its name in the IANA Time Zone Database.",
+		Examples: []string{"Europe/Berlin", "America/New_York", "UTC"}},
+	Key{Name: "weekly", Form: listOf(hoursForm), About: "Hours of every week.",
+		Examples: []string{"[{days: [mon, tue, wed, thu, fri], from: \"09:00\", to: \"17:00\"}]"}},
+	Key{Name: "entries", Form: listOf(entryForm), About: "Single stretches of time.",
+		Examples: []string{"[{name: black-friday, from: 2026-11-26T00:00, to: 2026-12-01T00:00}]"}},
+	Key{Name: "except", Form: listOf(entryForm), About: "When it is not active, whatever weekly and entries say.",
+		Examples: []string{"[{from: 2026-12-24T00:00, to: 2026-12-27T00:00}]"}},
+)
+
+var hoursForm = &Form{Keys: []Key{
+	{Name: "days", Required: true, Form: oneOrMore(words(weekdays...)), About: "The days of the week."},
+	{Name: "from", Required: true, Form: clockForm, About: "The time of day at which they begin.", Examples: []string{"\"09:00\""}},
+	{Name: "to", Required: true, Form: clockForm, About: "The time of day at which they end, which is no part of them; at most 24:00.", Examples: []string{"\"17:00\""}},
+}}
+
+var clockForm = matching(`([01][0-9]|2[0-3]):[0-5][0-9]|24:00`, 0)
+
+var entryForm = &Form{Keys: []Key{
+	{Name: "name", Form: sentence(128), About: "What it is; unique in its list."},
+	{Name: "from", Required: true, Form: localForm, About: "The local time at which it begins.", Examples: []string{"2026-11-26T00:00"}},
+	{Name: "to", Required: true, Form: localForm, About: "The local time at which it ends, which is no part of it.", Examples: []string{"2026-12-01T00:00"}},
+}}
+
+var localForm = matching(unanchored(localTime.String()), 0)

@@ -147,9 +147,6 @@ func (w *weaver) copy(e ast.Expr) ast.Expr {
 		return w.call(e)
 	case ast.ListKind:
 		id := w.id(e)
-		if len(e.AsList().Elements()) == 0 {
-			w.fail(w.spotOf(e), "", "an empty list holds nothing")
-		}
 		return w.factory.NewList(id, w.copyAll(e.AsList().Elements()), nil)
 	case ast.ComprehensionKind:
 		return w.comprehension(e)

@@ -11,11 +11,10 @@ import (
 )
 
 var laterRoots = []later{
-	{"calendar", "this version has no calendars"},
 	{"agents", "this version has no agent registry"},
 }
 
-var rootNames = []string{"action", "agent", "context", "data", "facts", "params", "resource", "variables"}
+var rootNames = []string{"action", "agent", "calendar", "context", "data", "facts", "params", "resource", "variables"}
 
 func isRoot(name string) bool { return slices.Contains(rootNames, name) }
 
@@ -85,6 +84,8 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 		w.fail(at, "", "%s has no members", root)
 	case root == "data":
 		return w.datum(e, path)
+	case root == "calendar":
+		w.fail(at, "write calendar.working_hours.active(context.now)", "%s is not a value; a calendar is asked whether it is active", clip(pathOf(e)))
 	case root == "variables" && len(path) == 2:
 		return w.variable(e, path[1])
 	case root == "variables":
@@ -165,4 +166,18 @@ func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
 		return w.factory.NewSelect(w.id(e), w.factory.NewSelect(w.id(document), root, path[1]), path[2])
 	}
 	return e
+}
+
+// calendar copies `calendar.name`, which active() asks.
+func (w *weaver) calendar(e ast.Expr, s signature) ast.Expr {
+	at, path := w.spotOf(e), strings.Split(pathOf(e), ".")
+	switch {
+	case path[0] != "calendar" || len(path) != 2 || w.isLoop(path[0]):
+		w.fail(at, "write "+s.usage, "active() is asked of a calendar")
+		return e
+	case !slices.Contains(w.c.cel.calendars, path[1]):
+		w.fail(at, w.c.near(path[1], w.c.cel.calendars, "calendars are "), "unknown calendar %q", clip(path[1]))
+		return e
+	}
+	return w.factory.NewSelect(w.id(e), w.factory.NewIdent(w.id(e.AsSelect().Operand()), path[0]), path[1])
 }

@@ -30,93 +30,69 @@ func (v *verifier) callSubset(e ast.Expr) {
 	for _, a := range args {
 		v.subset(a)
 	}
-	kinds := make([]types.Kind, len(args))
-	for i, a := range args {
-		kinds[i] = v.typeOf(a).Kind()
-	}
 	switch name := call.FunctionName(); name {
 	case operators.Equals, operators.NotEquals:
-		v.comparable(e, kinds[0])
 		v.enumLiterals(args[0], args[1])
 		v.enumLiterals(args[1], args[0])
 	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
-		if kinds[0] == types.BoolKind {
+		if v.typeOf(args[0]).Kind() == types.BoolKind {
 			v.fail(e, "use == or !=", "bools have no order")
 		}
-		v.comparable(e, kinds[0])
 	case operators.In:
 		v.enumLiterals(args[0], args[1])
 		v.enumLiterals(args[1], args[0])
 	case operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo, operators.Negate:
-		v.arithmetic(e, name, args, kinds)
+		v.arithmetic(e, name, args)
 	case operators.Conditional:
-		if k := v.typeOf(e).Kind(); k == types.ListKind || k == types.DurationKind {
-			v.fail(e, "", "?: chooses a bool, an int, a string or a timestamp, not %s", nameOf(v.typeOf(e)))
+		if v.typeOf(e).Kind() == types.OpaqueKind {
+			v.fail(e, "", "?: does not choose %s", nameOf(v.typeOf(e)))
 		}
 	}
 }
 
-func (v *verifier) comparable(e ast.Expr, k types.Kind) {
-	if k == types.ListKind {
-		v.fail(e, "use in, exists, all or size()", "lists are not compared")
-	}
-}
-
-// arithmetic lets through ints, instants moved by a written duration, and the
-// difference of two plain instants: none of the last two can overflow.
-func (v *verifier) arithmetic(e ast.Expr, name string, args []ast.Expr, kinds []types.Kind) {
-	result := v.typeOf(e).Kind()
+// arithmetic refuses what is written to fail, and the building of lists.
+func (v *verifier) arithmetic(e ast.Expr, name string, args []ast.Expr) {
 	switch {
-	case result == types.IntKind:
-		if (name == operators.Divide || name == operators.Modulo) && isZero(args[1]) {
-			v.fail(e, "", "division by zero")
-		}
-	case result == types.TimestampKind:
-		for i, a := range args {
-			if kinds[i] == types.DurationKind && !isCall(a, "duration") || kinds[i] == types.TimestampKind && !isInstant(a) {
-				v.fail(e, `write context.now - duration("24h")`, "an instant is moved once, by a duration in quotes")
-			}
-		}
-	case result == types.DurationKind && len(args) == 2 && kinds[0] == types.TimestampKind:
-		if !isInstant(args[0]) || !isInstant(args[1]) {
-			v.fail(e, "", "a difference is of two plain instants")
-		}
-	case result == types.DurationKind:
-		v.fail(e, "write the result in quotes", "durations have no arithmetic")
-	default:
-		v.fail(e, "arithmetic is on ints", "%s and %s are not joined by %s", nameOf(v.typeOf(args[0])), nameOf(v.typeOf(args[len(args)-1])), symbol(name))
+	case v.typeOf(e).Kind() == types.ListKind:
+		v.fail(e, "", "conditions build no lists")
+	case (name == operators.Divide || name == operators.Modulo) && isZero(args[1]):
+		v.fail(e, "", "division by zero")
 	}
-}
-
-func isZero(e ast.Expr) bool {
-	return e.Kind() == ast.LiteralKind && e.AsLiteral() == types.IntZero
 }
 
 func isCall(e ast.Expr, name string) bool {
 	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == name
 }
 
-// isInstant reports an instant that no arithmetic made.
-func isInstant(e ast.Expr) bool {
-	return e.Kind() == ast.SelectKind || e.Kind() == ast.IdentKind || isCall(e, "timestamp")
+func isZero(e ast.Expr) bool {
+	return e.Kind() == ast.LiteralKind && e.AsLiteral() == types.IntZero
 }
 
 func (v *verifier) listSubset(e ast.Expr) {
 	elements := e.AsList().Elements()
 	for _, x := range elements {
 		v.subset(x)
-		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.DurationKind {
-			v.fail(x, "", "a list holds bools, ints, strings or timestamps, not %s", nameOf(v.typeOf(x)))
-			return
-		}
-		if v.typeOf(x).Kind() == types.TimestampKind && !isInstant(x) {
-			v.fail(x, "", "a list holds plain instants: what is computed here could not be subtracted safely")
+		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.OpaqueKind {
+			v.fail(x, "", "a list holds bools, ints, strings, timestamps or durations, not %s", nameOf(v.typeOf(x)))
 			return
 		}
 		if v.typeOf(x).Kind() != v.typeOf(elements[0]).Kind() {
 			v.fail(x, "", "a list holds values of one type, not %s beside %s", nameOf(v.typeOf(x)), nameOf(v.typeOf(elements[0])))
 			return
 		}
+	}
+	if t := v.typeOf(e); len(elements) == 0 && (len(t.Parameters()) == 0 || !isScalar(t.Parameters()[0].Kind())) {
+		v.fail(e, "compare it with a list, or look into it for something", "nothing says what this empty list would hold")
+	}
+}
+
+// isScalar reports the types that attributes and elements of lists have.
+func isScalar(k types.Kind) bool {
+	switch k {
+	case types.BoolKind, types.IntKind, types.StringKind, types.TimestampKind, types.DurationKind:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -158,6 +134,9 @@ func (v *verifier) declaredAs(e ast.Expr) *declared {
 			return &declared{path, t.actions, all}
 		}
 		return nil
+	}
+	if isCall(e, operators.Index) {
+		return v.declaredAs(e.AsCall().Args()[0])
 	}
 	if e.Kind() != ast.SelectKind || e.AsSelect().Operand().Kind() != ast.IdentKind {
 		return nil

@@ -10,7 +10,8 @@ import (
 )
 
 // version returns the digest of the RFC 8785 form of every document but tests,
-// sorted by kind and name, with values as their readers typed them.
+// sorted by kind and name, with values as their readers typed them. Where time
+// zones have a say, so has the release of their database.
 func (c *compiler) version() string {
 	documents := []any{}
 	for _, d := range c.documents { // sorted by kind and name
@@ -18,7 +19,11 @@ func (c *compiler) version() string {
 			documents = append(documents, canonical(d.root))
 		}
 	}
-	return kernel.Digest(encode(map[string]any{"pdl": "v1", "documents": documents}))
+	meaning := map[string]any{"pdl": "v1", "documents": documents}
+	if c.bundle.TZData != "" {
+		meaning["tzdata"] = c.bundle.TZData
+	}
+	return kernel.Digest(encode(meaning))
 }
 
 // canonical returns a node as JSON values: what a reader typed, else text.

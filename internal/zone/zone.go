@@ -51,6 +51,9 @@ func Open(version string, archive []byte) (*Database, error) {
 // Version names the release, such as 2025c.
 func (d *Database) Version() string { return d.version }
 
+// Has reports whether Location knows a name.
+func (d *Database) Has(name string) bool { return name == "UTC" || d.files[name] != nil }
+
 // Location returns a zone by its IANA name, such as Europe/Berlin. UTC is one;
 // Local, names outside the database and offsets are not.
 func (d *Database) Location(name string) (*time.Location, error) {
