@@ -30,7 +30,7 @@ var rooms = []room{
 	{path: "internal/zone", floor: 0, std: true},
 	{path: "internal/calendar", floor: 0, std: true},
 	{path: "internal/canonical", floor: 0, std: true},
-	{path: "internal/tape", floor: 0, only: []string{"internal/canonical"}, std: true},
+	{path: "internal/tape", floor: 0, std: true},
 	{path: "contract", floor: 0, only: []string{}, std: true}, // plain files, which the HTTP door hands out
 
 	{path: ".", floor: 1},

@@ -27,6 +27,14 @@ const maxInteger = canonical.MaxInteger
 // [MaxValues] values are errors that name the JSON path. The tree it returns
 // holds nil, bool, int64, [Number], string, []any and map[string]any.
 func DecodeJSON(data []byte) (any, error) {
+	if tree, ok := readTree(data); ok {
+		return tree, nil
+	}
+	return decodeByLibrary(data)
+}
+
+// decodeByLibrary reads every document, and says what keeps it from being read.
+func decodeByLibrary(data []byte) (any, error) {
 	r := jsonReader{dec: jsontext.NewDecoder(bytes.NewReader(data))}
 	tree, err := r.value(0)
 	if err != nil {
@@ -140,6 +148,33 @@ func number(text string) any {
 
 // checkValues refuses what no attribute can hold, wherever it stands.
 func checkValues(path string, v any) error {
+	if allFine(v) {
+		return nil
+	}
+	return findOdd(path, v)
+}
+
+// allFine reports whether no part of a tree is refused, without saying which.
+func allFine(v any) bool {
+	switch v := v.(type) {
+	case Number:
+		return false
+	case string:
+		return strings.IndexByte(v, 0) < 0
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !allFine(e) })
+	case map[string]any:
+		for k, e := range maps.All(v) {
+			if strings.IndexByte(k, 0) >= 0 || !allFine(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// findOdd says what is refused, and where: the first in the order of names.
+func findOdd(path string, v any) error {
 	switch v := v.(type) {
 	case Number:
 		return Errorf(Invalid, "a number is an integer between −(2^53−1) and 2^53−1, written without fraction or exponent").
@@ -150,7 +185,7 @@ func checkValues(path string, v any) error {
 		}
 	case []any:
 		for i, e := range v {
-			if err := checkValues(path+"["+strconv.Itoa(i)+"]", e); err != nil {
+			if err := findOdd(path+"["+strconv.Itoa(i)+"]", e); err != nil {
 				return err
 			}
 		}
@@ -159,7 +194,7 @@ func checkValues(path string, v any) error {
 			if strings.ContainsRune(k, 0) {
 				return Errorf(Invalid, "a member name contains U+0000").At(path)
 			}
-			if err := checkValues(JoinPath(path, k), v[k]); err != nil {
+			if err := findOdd(JoinPath(path, k), v[k]); err != nil {
 				return err
 			}
 		}
@@ -237,14 +272,6 @@ func kindOf(v any) string {
 		return "an array"
 	}
 	return "an object"
-}
-
-func without(m map[string]any, names ...string) map[string]any {
-	m = maps.Clone(m)
-	for _, n := range names {
-		delete(m, n)
-	}
-	return m
 }
 
 func cloneOrEmpty(m map[string]any) map[string]any {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -57,11 +58,25 @@ func DecodeRequest(data []byte) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	return RequestFromTree(tree)
+	return requestOf(tree)
 }
 
 // RequestFromTree makes a request of a tree that DecodeJSON returned.
 func RequestFromTree(tree any) (Request, error) {
+	if top, ok := tree.(map[string]any); ok {
+		top = maps.Clone(top)
+		for _, name := range []string{"agent", "resource"} {
+			if m, ok := top[name].(map[string]any); ok {
+				top[name] = maps.Clone(m)
+			}
+		}
+		tree = top
+	}
+	return requestOf(tree)
+}
+
+// requestOf makes a request of a tree, of whose maps it keeps some.
+func requestOf(tree any) (Request, error) {
 	top, ok := tree.(map[string]any)
 	if !ok {
 		return Request{}, Errorf(Invalid, "a request is a JSON object, not %s", kindOf(tree)).At("$")
@@ -69,14 +84,8 @@ func RequestFromTree(tree any) (Request, error) {
 	if err := checkValues("$", tree); err != nil {
 		return Request{}, err
 	}
-	for _, name := range SortedKeys(top) {
-		if !slices.Contains(requestMembers, name) {
-			e := Errorf(Invalid, "unknown member").At(JoinPath("$", name))
-			if near := suggest.DidYouMean(name, requestMembers); near != "" {
-				return Request{}, e.WithHint("%s", near)
-			}
-			return Request{}, e.WithHint("a request has %s", strings.Join(requestMembers, ", "))
-		}
+	if err := checkMembers(top); err != nil {
+		return Request{}, err
 	}
 	d := treeReader{}
 	req := Request{
@@ -87,18 +96,40 @@ func RequestFromTree(tree any) (Request, error) {
 	}
 	if agent := d.object(top, "agent"); agent != nil {
 		req.Agent.ID = d.name(agent, "$.agent", "id")
-		req.Agent.Attributes = without(agent, "id")
+		delete(agent, "id")
+		req.Agent.Attributes = agent
 	}
 	if resource := d.object(top, "resource"); resource != nil {
 		req.Resource.Type = d.name(resource, "$.resource", "type")
 		req.Resource.ID = d.name(resource, "$.resource", "id")
-		req.Resource.Attributes = without(resource, "type", "id")
+		delete(resource, "type")
+		delete(resource, "id")
+		req.Resource.Attributes = resource
 	}
 	d.notYet(top)
 	if d.err != nil {
 		return Request{}, d.err
 	}
 	return req, nil
+}
+
+// checkMembers refuses the first member, by name, that a request does not have.
+func checkMembers(top map[string]any) error {
+	known := 0
+	for _, name := range requestMembers {
+		if _, present := top[name]; present {
+			known++
+		}
+	}
+	if known == len(top) {
+		return nil
+	}
+	names := slices.DeleteFunc(SortedKeys(top), func(name string) bool { return slices.Contains(requestMembers, name) })
+	e := Errorf(Invalid, "unknown member").At(JoinPath("$", names[0]))
+	if near := suggest.DidYouMean(names[0], requestMembers); near != "" {
+		return e.WithHint("%s", near)
+	}
+	return e.WithHint("a request has %s", strings.Join(requestMembers, ", "))
 }
 
 // Check reports the first thing that keeps a request built in Go from being
