@@ -106,6 +106,11 @@ fuzz: ## fuzz every target for T each (make fuzz T=1m)
 .PHONY: bench
 bench: ## run the benchmarks and print the table of docs/performance.md
 	@cd bench && $(GO) test -run '^$$' -bench . -count 5 . | $(GO) run ./table
+	@$(MAKE) --no-print-directory bench-peers
+
+.PHONY: bench-peers
+bench-peers: ## compare with OPA, Cerbos, Cedar, CEL and Casbin (their modules are fetched)
+	@cd bench/peers && $(GO) run -mod=mod .
 
 .PHONY: docs
 docs: ## write the generated parts of docs/ and run every example in them
