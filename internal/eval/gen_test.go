@@ -158,6 +158,9 @@ func (g *gen) membership(depth int) string {
 	case 4:
 		return g.string(0) + ".matches(" + g.pattern() + ")"
 	}
+	if g.pick(2) == 1 {
+		return "[" + g.bool(depth) + ", " + g.bool(depth) + "][" + g.index(depth) + "]"
+	}
 	return "(" + g.bool(depth) + " in [" + g.bool(depth) + "])"
 }
 

@@ -80,6 +80,8 @@ func (l *lowerer) boolCall(e ast.Expr) cond {
 		return l.inequality(e)
 	case operators.In:
 		return l.membership(e)
+	case operators.Index:
+		return toCond(element(l, boolDomain(), call))
 	}
 	return l.predicate(e)
 }
