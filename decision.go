@@ -8,6 +8,7 @@ type Verdict struct {
 	Decision          Effect         `json:"decision"`
 	RiskLevel         Risk           `json:"risk_level"`
 	ApprovalsRequired int            `json:"approvals_required"` // 0 unless Decision is RequireApproval
+	Workflows         []string       `json:"workflows,omitzero"` // the approval workflows asked, sorted; nil where none is
 	Constraints       map[string]any `json:"constraints"`        // never nil; a flag is true, a bound int64, a set []string
 	Reason            string         `json:"reason"`
 	Code              Code           `json:"code"`

@@ -90,7 +90,7 @@ func serving(t *testing.T, h http.HandlerFunc) *client.Client {
 }
 
 func TestAGoodAnswerIsReadWhole(t *testing.T) {
-	more := strings.Replace(good(t), `"reason"`, `"approval":{"id":"x"},"grant":null,"advice":"Hurry.","replayed":true,"reason"`, 1)
+	more := strings.Replace(good(t), `"reason"`, `"approval":{"id":"x"},"grant":null,"advice":"Hurry.","workflows":["on-call"],"replayed":true,"reason"`, 1)
 	got, err := answering(t, 200, "application/json; charset=utf-8", more).Decide(t.Context(), deploy("development"))
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestAGoodAnswerIsReadWhole(t *testing.T) {
 		ID: "01JD9XQ4M0000000000000000A",
 		Verdict: kernel.Verdict{
 			Decision: kernel.Allow, Constraints: map[string]any{"canary_only": true, "max_rows": int64(100), "hosts": []string{"a", "b"}},
-			Reason: "Because.", Code: kernel.CodeRule, Advice: "Hurry.", Rules: []string{"p/r"}, PolicyVersion: "sha256:p", RequestDigest: digest,
+			Reason: "Because.", Code: kernel.CodeRule, Advice: "Hurry.", Workflows: []string{"on-call"}, Rules: []string{"p/r"}, PolicyVersion: "sha256:p", RequestDigest: digest,
 		},
 		DecidedAt: time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.UTC), Entry: kernel.EntryRef{Seq: 7, Leaf: "ab"}, Replayed: true,
 	}

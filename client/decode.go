@@ -40,6 +40,9 @@ func decodeDecision(data []byte) (kernel.Decision, error) {
 	if _, given := top["advice"]; given {
 		d.Advice = r.text(top, "advice")
 	}
+	if workflows, given := top["workflows"]; given {
+		d.Workflows = r.texts("workflows", read[[]any](&r, map[string]any{"workflows": workflows}, "workflows"))
+	}
 	if _, given := top["replayed"]; given {
 		d.Replayed = read[bool](&r, top, "replayed")
 	}

@@ -11,11 +11,14 @@ var unmet = []struct {
 	{pdl.NeedRegistry, "this version of kernel serve has no registry"},
 	{pdl.NeedGrants, "this version of kernel serve hands out no grants"},
 	{pdl.NeedFacts, "this version of kernel serve cannot resolve facts from history yet"},
+	{pdl.NeedAutomaticVotes, "this version of kernel serve gives none"},
+	{pdl.NeedEscalation, "this version of kernel serve does not"},
 }
 
 // CompileToServe makes of a bundle a program that a kernel may decide with.
 // The error is a DiagnosticsError when the bundle is invalid, and when it
-// needs what a kernel of this version does not have.
+// needs what a kernel of this version does not have. That nobody can vote is a
+// warning: what waits for votes is not allowed.
 func CompileToServe(source BundleSource) (Compiled, error) {
 	c, err := Compile(source)
 	if err != nil {
@@ -23,6 +26,11 @@ func CompileToServe(source BundleSource) (Compiled, error) {
 	}
 	var refused pdl.Diagnostics
 	for _, n := range c.Bundle.Needs() {
+		if n.Kind == pdl.NeedVotes {
+			d := n.Found
+			d.Message += ": this version of kernel serve collects no votes, so nobody can approve"
+			c.Warnings = append(c.Warnings, d)
+		}
 		for _, u := range unmet {
 			if u.kind == n.Kind {
 				d := n.Found

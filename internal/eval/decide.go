@@ -25,6 +25,7 @@ func (e *Evaluator) own(in Input) (kernel.Verdict, error) {
 		return kernel.Verdict{}, err
 	}
 	v.Rules, v.Constraints = slices.Clone(v.Rules), maps.Clone(v.Constraints)
+	v.Workflows = slices.Clone(v.Workflows)
 	for _, name := range kernel.SortedKeys(v.Constraints) {
 		v.Constraints[name] = copyValue(v.Constraints[name])
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func expectsNothing(e pdl.Expectation) bool {
-	return e.Decision == nil && e.RiskLevel == nil && e.ApprovalsRequired == nil && e.Constraints == nil &&
+	return e.Decision == nil && e.RiskLevel == nil && e.ApprovalsRequired == nil && e.Workflows == nil && e.Constraints == nil &&
 		e.Code == nil && e.Reason == nil && e.Advice == nil && e.Rules == nil && e.RulesInclude == nil
 }
 
@@ -33,6 +33,9 @@ func differences(e pdl.Expectation, v kernel.Verdict) []Difference {
 	}
 	if e.ApprovalsRequired != nil {
 		compare("approvals_required", *e.ApprovalsRequired, v.ApprovalsRequired)
+	}
+	if e.Workflows != nil {
+		compare("workflows", e.Workflows, v.Workflows)
 	}
 	if e.Constraints != nil {
 		compare("constraints", e.Constraints, v.Constraints)

@@ -51,6 +51,18 @@ constraints:
   notify: set.union
 ---
 pdl: v1
+kind: approval
+name: pair
+quorum: 2
+of: [{role: approver}]
+---
+pdl: v1
+kind: approval
+name: crowd
+quorum: 4
+of: [{role: approver}, {group: leads}]
+---
+pdl: v1
 kind: data
 name: consts
 types: {limit: int, home: string, regions: list(string), steps: list(int)}
@@ -128,7 +140,8 @@ func (g *gen) rule(b *strings.Builder, i int) {
 	b.WriteString(g.one("", "    advice: Wait.\n", "    advice: Ask.\n"))
 	b.WriteString(g.one("", "", "", "    mode: shadow\n"))
 	if effect == "REQUIRE_APPROVAL" {
-		b.WriteString(g.one("", "    approvals: 2\n", "    approvals: 3\n"))
+		b.WriteString(g.one("", "    approvals: 2\n", "    approvals: 3\n", "    approvals: 5\n"))
+		b.WriteString(g.one("", "    approval: pair\n", "    approval: crowd\n"))
 	}
 	if effect != "DENY" {
 		b.WriteString("    constraints: {" + g.obligations() + "}\n")

@@ -24,6 +24,18 @@ actions:
 constraints: {canary: flag}
 ---
 pdl: v1
+kind: approval
+name: w
+quorum: 3
+of: [{role: approver}]
+---
+pdl: v1
+kind: approval
+name: x
+quorum: 3
+of: [{role: approver}]
+---
+pdl: v1
 kind: policy
 name: p
 rules:
@@ -32,7 +44,8 @@ rules:
     when: resource.environment == "staging"
     effect: REQUIRE_APPROVAL
     risk: medium
-    approvals: 2
+    approvals: 4
+    approval: w
     constraints: {canary: true}
     reason: Ask first.
     advice: Ask the team.
@@ -63,8 +76,11 @@ func TestNoFieldOfARuleIsInert(t *testing.T) {
 		"effect":         {"effect: REQUIRE_APPROVAL", "effect: ALLOW"},
 		"risk":           {"risk: medium", "risk: high"},
 		"risk.none":      {"    risk: medium\n", ""},
-		"approvals":      {"approvals: 2", "approvals: 3"},
-		"approvals.none": {"    approvals: 2\n", ""},
+		"approvals":      {"approvals: 4", "approvals: 5"},
+		"approvals.none": {"    approvals: 4\n", ""},
+		"approval":       {"approval: w", "approval: x"},
+		"approval.none":  {"    approval: w\n", ""},
+		"quorum":         {"name: w\nquorum: 3", "name: w\nquorum: 5"},
 		"constraints":    {"    constraints: {canary: true}\n", ""},
 		"reason":         {"Ask first.", "Ask later."},
 		"advice":         {"Ask the team.", "Ask the owner."},
@@ -110,9 +126,10 @@ func TestEveryFieldOfALoweredRuleIsRead(t *testing.T) {
 		"Match":       func(r *pdl.Rule) { r.Match = nil },
 		"Beats":       func(r *pdl.Rule) { r.Beats = []pdl.Atoms{{{Path: "agent.role", Values: []string{"junior"}}}} },
 		"When":        func(r *pdl.Rule) { r.When = nil },
-		"Effect":      func(r *pdl.Rule) { r.Effect, r.Approvals = 2, 0 },
+		"Effect":      func(r *pdl.Rule) { r.Effect, r.Approvals, r.Approval = 2, 0, "" },
 		"Risk":        func(r *pdl.Rule) { r.Risk = 3 },
 		"Approvals":   func(r *pdl.Rule) { r.Approvals = 9 },
+		"Approval":    func(r *pdl.Rule) { r.Approval = "x" },
 		"Constraints": func(r *pdl.Rule) { r.Constraints = nil },
 		"Reason":      func(r *pdl.Rule) { r.Reason = "" },
 		"Advice":      func(r *pdl.Rule) { r.Advice = "" },

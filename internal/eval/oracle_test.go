@@ -220,7 +220,14 @@ func (o *oracle) merge(v kernel.Verdict, action pdl.Action, x, m []*pdl.Rule) ke
 		v.Code, v.Decision, v.Constraints = kernel.CodeRule, kernel.RequireApproval, constraints
 		for _, r := range of[kernel.RequireApproval] {
 			v.ApprovalsRequired = max(v.ApprovalsRequired, r.Approvals)
+			for _, w := range o.bundle.Approvals {
+				if w.Name == r.Approval {
+					v.ApprovalsRequired = max(v.ApprovalsRequired, w.Quorum)
+					v.Workflows = append(v.Workflows, w.Name)
+				}
+			}
 		}
+		v.Workflows = slices.Compact(slices.Sorted(slices.Values(v.Workflows)))
 	case len(of[kernel.Allow]) > 0:
 		v.Code, v.Decision, v.Constraints = kernel.CodeRule, kernel.Allow, constraints
 	default:

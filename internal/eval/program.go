@@ -24,6 +24,7 @@ type Program struct {
 	chronology
 	actions map[string]*action
 	meets   map[string]pdl.Meet
+	quorums map[string]int // by approval workflow
 	data    map[string]pdl.Datum
 	facts   *section // nil when the schema declares none
 	rules   []*rule  // every rule once, sorted by name
@@ -78,13 +79,16 @@ func New(b *pdl.Bundle) (*Program, error) {
 	}
 	p := &Program{
 		version: b.Version, schema: b.Schema, layout: newLayout(), chronology: newChronology(b),
-		actions: map[string]*action{}, meets: map[string]pdl.Meet{}, data: map[string]pdl.Datum{},
+		actions: map[string]*action{}, meets: map[string]pdl.Meet{}, quorums: map[string]int{}, data: map[string]pdl.Datum{},
 	}
 	for _, c := range b.Schema.Constraints {
 		if c.Meet < pdl.Flag || c.Meet > pdl.SetUnion {
 			return nil, fmt.Errorf("constraint %s: unknown meet %d", c.Name, c.Meet)
 		}
 		p.meets[c.Name] = c.Meet
+	}
+	for _, a := range b.Approvals {
+		p.quorums[a.Name] = a.Quorum
 	}
 	for _, d := range b.Data {
 		p.data[d.Path] = d

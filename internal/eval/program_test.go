@@ -59,6 +59,10 @@ func TestNewRefusesABundleThatMeansNothing(t *testing.T) {
 		{"a risk that is none", func(b *pdl.Bundle) { b.Rules[0].Risk = 9 }, "unknown risk Risk(9)"},
 		{"an approval by nobody", func(b *pdl.Bundle) { b.Rules[0].Effect = kernel.RequireApproval }, "REQUIRE_APPROVAL with 0 approvals"},
 		{"approvals of an allowance", func(b *pdl.Bundle) { b.Rules[0].Approvals = 2 }, "ALLOW with 2 approvals"},
+		{"an approval by an unknown workflow", func(b *pdl.Bundle) {
+			b.Rules[0].Effect, b.Rules[0].Approvals, b.Rules[0].Approval = kernel.RequireApproval, 1, "x"
+		}, `REQUIRE_APPROVAL with the approval workflow "x" of 0 votes`},
+		{"a workflow of an allowance", func(b *pdl.Bundle) { b.Rules[0].Approval = "x" }, "ALLOW with the approval workflow"},
 		{"an undeclared constraint", func(b *pdl.Bundle) { b.Rules[0].Constraints[0].Name = "x" }, `constraint "x" is not declared`},
 		{"a flag that is off", func(b *pdl.Bundle) { b.Rules[0].Constraints[0].Value = false }, "constraint canary cannot be false"},
 		{"a bound that is text", func(b *pdl.Bundle) { b.Rules[0].Constraints[1].Value = "1" }, "constraint rows cannot be 1"},

@@ -13,6 +13,7 @@ import (
 type rule struct {
 	*pdl.Rule
 	place  int // among all rules, by name
+	needed int // approvals: its own, or the quorum of its workflow where that is more
 	shadow bool
 	beats  [][]atom
 	rivals *index // of beats, where they are many
@@ -34,7 +35,7 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	if n := len(p.rules); n > 0 && p.rules[n-1].Name == r.Name {
 		return errors.New("another rule has the same name")
 	}
-	lowered := &rule{Rule: r, place: len(p.rules), shadow: r.Shadow}
+	lowered := &rule{Rule: r, place: len(p.rules), needed: max(r.Approvals, p.quorums[r.Approval]), shadow: r.Shadow}
 	if err := p.lower(lowered); err != nil {
 		return err
 	}
@@ -127,6 +128,8 @@ func (p *Program) checkRule(r *pdl.Rule) error {
 		return fmt.Errorf("unknown risk %v", r.Risk)
 	case (r.Effect == kernel.RequireApproval) != (r.Approvals >= 1):
 		return fmt.Errorf("%v with %d approvals", r.Effect, r.Approvals)
+	case r.Approval != "" && (r.Effect != kernel.RequireApproval || p.quorums[r.Approval] < 1):
+		return fmt.Errorf("%v with the approval workflow %q of %d votes", r.Effect, r.Approval, p.quorums[r.Approval])
 	}
 	for _, o := range r.Constraints {
 		if err := checkObligation(p.meets, o); err != nil {

@@ -3,6 +3,7 @@ package eval
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/strixlabs/execution-kernel"
@@ -27,7 +28,7 @@ func (p *Program) merge(in *Input, sh *shape, o outcome) kernel.Verdict {
 		v.Code, v.Reason = kernel.CodeConstraintConflict, conflict.reason()
 	case len(ask) > 0:
 		v.Decision, v.Code, v.Constraints = kernel.RequireApproval, kernel.CodeRule, constraints
-		v.ApprovalsRequired = mostApprovals(ask)
+		v.ApprovalsRequired, v.Workflows = mostApprovals(ask), workflowsOf(ask)
 		v.Reason, v.Advice = words(ask, approvalReason(ask, v.ApprovalsRequired))
 	case len(allow) > 0:
 		v.Decision, v.Code, v.Constraints = kernel.Allow, kernel.CodeRule, constraints
@@ -64,9 +65,21 @@ func (o outcome) inOrder() []*rule {
 func mostApprovals(rules []*rule) int {
 	most := 0
 	for _, r := range rules {
-		most = max(most, r.Approvals)
+		most = max(most, r.needed)
 	}
 	return most
+}
+
+// workflowsOf lists the workflows that rules name, sorted; nil when none does.
+func workflowsOf(rules []*rule) []string {
+	var names []string
+	for _, r := range rules {
+		if r.Approval != "" {
+			names = append(names, r.Approval)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // words returns the reason and the advice of the first rule that has one.
@@ -80,7 +93,7 @@ func words(rules []*rule, own string) (reason, advice string) {
 func approvalReason(ask []*rule, most int) string {
 	var deciding []*rule
 	for _, r := range ask {
-		if r.Approvals == most {
+		if r.needed == most {
 			deciding = append(deciding, r)
 		}
 	}

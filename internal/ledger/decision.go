@@ -32,6 +32,7 @@ func Answer(e Entry, row store.Entry) kernel.Decision {
 		verdict.RequestDigest = row.Private.Digest
 	}
 	verdict.Rules, verdict.Constraints = slices.Clone(verdict.Rules), maps.Clone(verdict.Constraints)
+	verdict.Workflows = slices.Clone(verdict.Workflows)
 	for name, v := range verdict.Constraints {
 		if set, ok := v.([]string); ok {
 			verdict.Constraints[name] = slices.Clone(set)

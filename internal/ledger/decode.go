@@ -101,7 +101,7 @@ func decisionFromWire(w *wireDecision) (*Decided, error) {
 		ID: w.ID, Agent: w.Agent, Action: w.Action, Commitment: commitment,
 		Phase1: w.Phase1, ClaimedAt: w.ClaimedAt,
 		Verdict: kernel.Verdict{
-			Decision: v.Decision, RiskLevel: v.RiskLevel, ApprovalsRequired: v.ApprovalsRequired,
+			Decision: v.Decision, RiskLevel: v.RiskLevel, ApprovalsRequired: v.ApprovalsRequired, Workflows: v.Workflows,
 			Constraints: constraints, Reason: v.Reason, Code: v.Code, Advice: v.Advice, Rules: v.Rules,
 			PolicyVersion: w.PolicyVersion,
 		},

@@ -97,6 +97,9 @@ func (c *canonical) decision(d *Decided) {
 	c.text("reason", v.Reason)
 	c.spelling("risk_level", v.RiskLevel)
 	texts(c, "rules", v.Rules)
+	if len(v.Workflows) > 0 { // entries from before there were any stay as they are
+		texts(c, "workflows", v.Workflows)
+	}
 	c.close('}')
 	c.close('}')
 }

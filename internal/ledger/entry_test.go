@@ -53,6 +53,16 @@ func golden(t *testing.T) map[string]ledger.Entry {
 				},
 			}
 		}),
+		"decision-workflows": with(7, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000005", Agent: "agent-001", Action: "deploy_service", Commitment: commitment,
+				Verdict: kernel.Verdict{
+					Decision: kernel.RequireApproval, RiskLevel: kernel.High, ApprovalsRequired: 2, Workflows: []string{"on-call", "owners"},
+					Constraints: map[string]any{}, Reason: "2 approvals required by p/r", Code: kernel.CodeRule,
+					Rules: []string{"p/r"}, PolicyVersion: version,
+				},
+			}
+		}),
 		"decision-phase1": with(0, func(e *ledger.Entry) {
 			e.Door = "evaluate"
 			e.Decision = &ledger.Decided{

@@ -56,6 +56,7 @@ type wireVerdict struct {
 	Reason            string                    `json:"reason"`
 	RiskLevel         kernel.Risk               `json:"risk_level"`
 	Rules             []string                  `json:"rules"`
+	Workflows         []string                  `json:"workflows"`
 }
 
 type wirePolicy struct {

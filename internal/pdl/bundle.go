@@ -28,6 +28,8 @@ type Bundle struct {
 	Zones     []Zone     // that conditions name, sorted by Name; without offsets and UTC
 	TZData    string     // the release of the IANA Time Zone Database behind both, such as 2025c; "" where there are none
 
+	Approvals []Approval // sorted by Name
+
 	needs []Need
 }
 
@@ -130,6 +132,7 @@ type Rule struct {
 	Effect      kernel.Effect
 	Risk        kernel.Risk // Low where the rule says nothing
 	Approvals   int         // 1 or more with RequireApproval, else 0
+	Approval    string      // the workflow, with RequireApproval; empty where the bundle has none for it
 	Constraints []Obligation
 	Reason      string
 	Advice      string
@@ -183,6 +186,7 @@ type Expectation struct {
 	Decision          *kernel.Effect
 	RiskLevel         *kernel.Risk
 	ApprovalsRequired *int
+	Workflows         []string // exactly these, sorted
 	Constraints       map[string]any
 	Code              *kernel.Code
 	Reason            *string

@@ -49,6 +49,7 @@ type compiler struct {
 	cells     int // of all tables
 	needs     []Need
 	events    map[string]*event
+	workflows map[string]*workflow // by name of the approval document
 	factKeys  map[string]*node
 	factsRead map[string]bool
 	claimed   map[string]bool // attributes declared from: request, by path
@@ -72,8 +73,11 @@ func (c *compiler) compile(files []File) *Bundle {
 	c.each("data", c.compileData)
 	c.each("calendar", c.compileCalendar)
 	c.cel = newCELEnvironment(c)
+	c.workflows = map[string]*workflow{}
+	c.each("approval", c.compileApproval)
 	c.each("policy", c.compilePolicy)
 	c.each("table", c.compileTable)
+	c.finishApprovals()
 	c.unusedFacts()
 	slices.SortFunc(c.bundle.Rules, func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.bundle.Data, func(a, b Datum) int { return cmp.Compare(a.Path, b.Path) })

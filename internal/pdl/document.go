@@ -14,7 +14,6 @@ type document struct {
 }
 
 var laterKinds = []later{
-	{"approval", "this version has no approval workflows"},
 	{"property", "this version has no properties to prove"},
 }
 

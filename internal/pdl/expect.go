@@ -15,7 +15,7 @@ var verdictCodes = []string{
 
 func (c *compiler) expectation(n *node) Expectation {
 	var e Expectation
-	f := c.fields(n, "expect", expectForm.names(), []later{{"workflows", "this version has no approval workflows"}})
+	f := c.fields(n, "expect", expectForm.names(), nil)
 	if f == nil {
 		return e
 	}
@@ -43,6 +43,9 @@ func (c *compiler) expectation(n *node) Expectation {
 			code := kernel.Code(w)
 			e.Code = &code
 		}
+	}
+	if v := f.got["workflows"]; v != nil {
+		e.Workflows = c.expectedWorkflows(v)
 	}
 	c.expectedTexts(f, &e)
 	if v := f.got["constraints"]; v != nil {
@@ -72,6 +75,25 @@ func (c *compiler) expectedTexts(f *fields, e *Expectation) {
 	if v := f.got["rules_include"]; v != nil {
 		e.RulesInclude = c.expectedRules(v, "rules_include")
 	}
+}
+
+// expectedWorkflows reads names of approval documents; none is a list, too.
+func (c *compiler) expectedWorkflows(n *node) []string {
+	names := []string{}
+	for _, item := range c.items(n, "workflows") {
+		name, ok := c.text(item, "workflows", 128)
+		switch {
+		case !ok:
+		case c.workflows[name] == nil:
+			c.errorf(item.span(), c.near(name, kernel.SortedKeys(c.workflows), "approval documents are "), "no approval document is called %q", clip(name))
+		case slices.Contains(names, name):
+			c.errorf(item.span(), "", "the workflow %q is listed twice", name)
+		default:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // expectedRules reads the names of rules; the list is not nil, so that an

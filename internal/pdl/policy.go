@@ -10,8 +10,6 @@ const (
 	maxSentence  = 1_000 // characters of a reason or an advice
 )
 
-var laterRuleKeys = []later{{"approval", "this version has no approval workflows"}}
-
 func (c *compiler) compilePolicy(d *document) {
 	f := c.fields(d.root, "a policy", policyForm.names(), nil)
 	variables := &variables{}
@@ -34,7 +32,7 @@ func (c *compiler) compilePolicy(d *document) {
 }
 
 func (c *compiler) rule(d *document, n *node, vars *variables, ids map[string]int) {
-	f := c.fields(n, "a rule", ruleForm.names(), laterRuleKeys)
+	f := c.fields(n, "a rule", ruleForm.names(), nil)
 	if f == nil {
 		return
 	}
@@ -45,6 +43,7 @@ func (c *compiler) rule(d *document, n *node, vars *variables, ids map[string]in
 	}
 	covered := c.match(f, r)
 	c.outcome(f, r)
+	c.workflowOf(f.got["approval"], r, covered)
 	if m := f.got["mode"]; m != nil {
 		mode, _ := c.word(m, "mode", []string{"enforce", "shadow"})
 		r.Shadow = mode == "shadow"

@@ -16,7 +16,7 @@ const (
 	maxAllCells = 1_000_000 // combinations of all tables of a bundle
 )
 
-var tableOutputs = []string{"effect", "risk", "approvals", "constraints", "reason", "advice"}
+var tableOutputs = []string{"effect", "risk", "approvals", "approval", "constraints", "reason", "advice"}
 
 // A table is a decision table while it is being compiled.
 type table struct {
@@ -239,6 +239,11 @@ func (c *compiler) rowOutputs(t *table, r *row) {
 		r.rule.Constraints = c.ruleObligations(n, r.rule.Effect)
 	}
 	c.approvals(cells["approvals"], r.rule, true)
+	workflow := cells["approval"]
+	if workflow != nil && isEmptyText(workflow) {
+		workflow = nil
+	}
+	c.workflowOf(workflow, r.rule, t.typing)
 }
 
 // isEmptyText reports "" in quotes: a row that explains nothing.

@@ -1,0 +1,28 @@
+package pdl
+
+var approvalForm = head("approval", matching(namePattern, 128), "Names the workflow, for rules: approval: name. `default` is that of rules that name none.",
+	Key{Name: "quorum", Form: integerForm(1, maxApprovals), About: "How many votes at least; 1 where nothing is said."},
+	Key{Name: "of", Required: true, Form: listOf(voterForm), About: "Who may vote.", Examples: []string{"[{role: sre}, {team_of: resource.owner_team}]"}},
+	Key{Name: "require", Form: listOf(&Form{Keys: append(voterKeys, Key{Name: "min", Required: true, Form: integerForm(1, maxApprovals), About: "How many of them."})}),
+		About: "Whose votes have to be among them.", Examples: []string{"[{role: sre, min: 1}]"}},
+	Key{Name: "separation_of_duty", Form: oneOrMore(words(separations...)), About: "Who may not vote.", Examples: []string{"[requester, policy_author]"}},
+	Key{Name: "expires", Form: sentence(64), About: "How long a request waits.", Examples: []string{"4h"}},
+	Key{Name: "on_timeout", Form: words("DENY"), About: "What becomes of a request that nobody answers: DENY, the default."},
+	Key{Name: "escalate", Form: listOf(&Form{Keys: []Key{
+		{Name: "after", Required: true, Form: sentence(64), About: "How long after the request."},
+		{Name: "to", Required: true, Form: listOf(voterForm), About: "Who may vote from then on."},
+	}}), About: "Who else may vote when nobody does.", Examples: []string{"[{after: 30m, to: [{role: sre_lead}]}]"}},
+	Key{Name: "auto", Form: listOf(&Form{Keys: []Key{
+		{Name: "when", Required: true, Form: conditionForm, About: "When it votes."},
+		{Name: "as", Required: true, Form: matching(namePattern, 128), About: "The principal whose vote it is."},
+	}}), About: "Votes that nobody has to give.", Examples: []string{"[{when: params.strategy == \"canary\", as: release-bot}]"}},
+)
+
+var voterForm = &Form{Keys: voterKeys}
+
+var voterKeys = []Key{
+	{Name: "role", Form: sentence(256), About: "Whoever has the role."},
+	{Name: "group", Form: sentence(256), About: "Whoever is in the group."},
+	{Name: "principal", Form: sentence(256), About: "One principal."},
+	{Name: "team_of", Form: naming(AttributePath), About: "The team that an attribute names."},
+}
