@@ -67,7 +67,7 @@ var faults = []fault{
 		`if found && (planted("all outcomes are one") || have.risk == sh.action.risk && slices.Equal(have.held, o.held) && slices.Equal(have.erred, o.erred)) {`},
 	{"the last risk counts", "verdict.go", "risk = max(risk, r.Risk)", `if risk = max(risk, r.Risk); planted("the last risk counts") { risk = r.Risk }`},
 	{"an error has the risk of its rules", "verdict.go", "if len(o.erred) > 0 {\n\t\treturn kernel.Critical", "if len(o.erred) > 0 && !planted(\"an error has the risk of its rules\") {\n\t\treturn kernel.Critical"},
-	{"approvals add up", "verdict.go", "most = max(most, r.needed)", `if planted("approvals add up") { most += r.needed }; most = max(most, r.Approvals)`},
+	{"approvals add up", "verdict.go", "most = max(most, r.needed)", `if planted("approvals add up") { most += r.needed }; most = max(most, r.needed)`},
 	{"the last reason is heard", "verdict.go", "cmp.Or(reason, r.Reason), cmp.Or(advice, r.Advice)",
 		`cmp.Or(reason, r.Reason), cmp.Or(advice, r.Advice); if planted("the last reason is heard") { reason = cmp.Or(r.Reason, reason) }`},
 	{"a conflict is heard before a denial", "verdict.go", "case len(deny) > 0:", `case len(deny) > 0 && !(conflict != nil && planted("a conflict is heard before a denial")):`},
