@@ -21,7 +21,7 @@ constraints}}} into a complete bundle on stdout: a schema and a table.`,
 		Example: "  kernel convert phase1 policies.json > policies.yaml",
 		Args:    arguments(1, 1, "FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			matrix, err := c.input(args[0], 1<<20)
+			matrix, err := c.input(args[0])
 			if err != nil {
 				return err
 			}

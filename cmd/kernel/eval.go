@@ -90,7 +90,7 @@ func (c *cli) facts(name string) (map[string]any, error) {
 	if name == "" {
 		return nil, nil
 	}
-	data, err := c.input(name, kernel.MaxBody)
+	data, err := c.input(name)
 	if err != nil {
 		return nil, err
 	}
@@ -113,5 +113,5 @@ func (c *cli) request(name string) ([]byte, error) {
 	if name == "" {
 		return nil, misuse("--request is missing").WithHint("name a file with a JSON request, or - for standard input")
 	}
-	return c.input(name, kernel.MaxBody)
+	return c.input(name)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strixlabs/execution-kernel/internal/app"
-	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
 func (c *cli) fmtCommand() *cobra.Command {
@@ -67,7 +66,7 @@ func (c *cli) format(paths []string, check bool) error {
 
 func (c *cli) formatInput(check bool) error {
 	const name = "standard input"
-	data, err := c.input("-", pdl.MaxFile)
+	data, err := c.input("-")
 	if err != nil {
 		return err
 	}

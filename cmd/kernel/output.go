@@ -98,8 +98,9 @@ func jsonFlag(cmd *cobra.Command, set *bool) {
 	cmd.Flags().BoolVar(set, "json", false, "print JSON for programs")
 }
 
-// input reads a file of at most limit bytes, or stdin for "-".
-func (c *cli) input(name string, limit int64) ([]byte, error) {
+// input reads a file of at most 1 MiB, or stdin for "-".
+func (c *cli) input(name string) ([]byte, error) {
+	const limit = 1 << 20
 	if name != "-" {
 		return app.ReadInput(name, limit)
 	}

@@ -86,6 +86,8 @@ type TestReport struct {
 	Failed        int           `json:"failed"`
 	Cases         []Case        `json:"cases"`
 	Coverage      eval.Coverage `json:"coverage"`
+
+	Full *eval.FullCoverage `json:"full_coverage,omitzero"` // only when asked for
 }
 
 // A Case is one result and where the case is written.
@@ -96,8 +98,9 @@ type Case struct {
 	Col  int    `json:"col"`
 }
 
-// RunTests runs the tests of a bundle.
-func RunTests(source BundleSource) (TestReport, error) {
+// RunTests runs the tests of a bundle, and when asked measures in full what
+// they show.
+func RunTests(source BundleSource, full bool) (TestReport, error) {
 	c, err := Compile(source)
 	if err != nil {
 		return TestReport{}, err
@@ -106,6 +109,10 @@ func RunTests(source BundleSource) (TestReport, error) {
 	r := TestReport{
 		Name: source.Name, OK: got.OK() && got.Passed > 0, PolicyVersion: c.Program.Version(),
 		Passed: got.Passed, Failed: got.Failed, Cases: []Case{}, Coverage: got.Coverage,
+	}
+	if full {
+		coverage := eval.CoverFully(c.Program, c.Bundle.Tests)
+		r.Full = &coverage
 	}
 	for _, k := range got.Cases {
 		r.Cases = append(r.Cases, Case{CaseResult: k, File: k.Pos.File, Line: k.Pos.Line, Col: k.Pos.Col})

@@ -181,7 +181,7 @@ func testPath(path string) (TestReport, error) {
 	if err != nil {
 		return TestReport{}, err
 	}
-	return RunTests(BundleSource{Name: path, Files: files})
+	return RunTests(BundleSource{Name: path, Files: files}, false)
 }
 
 // writable finds what others could change: whoever writes policies decides.

@@ -77,14 +77,12 @@ func RunTests(p *Program, tests []*pdl.Test) Report {
 
 func (e *Evaluator) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseResult {
 	c := CaseResult{Name: t.Name, Pos: t.Pos}
-	now := testInstant()
-	if t.Now != "" {
-		if err := now.UnmarshalText([]byte(t.Now)); err != nil {
-			c.Error = fmt.Sprintf("context.now %q is no RFC 3339 timestamp", clip(t.Now))
-			return c
-		}
+	in, err := inputOfTest(t)
+	if err != nil {
+		c.Error = err.Error()
+		return c
 	}
-	v, err := e.own(Input{Request: t.Request, Now: now, Facts: t.Facts})
+	v, err := e.own(in)
 	if err != nil {
 		c.Error = sentence(err)
 		return c
@@ -95,6 +93,17 @@ func (e *Evaluator) runTest(t *pdl.Test, matched, decisive map[string]bool) Case
 	}
 	e.cover(v, matched, decisive)
 	return c
+}
+
+// inputOfTest is what a case decides about.
+func inputOfTest(t *pdl.Test) (Input, error) {
+	in := Input{Request: t.Request, Now: testInstant(), Facts: t.Facts}
+	if t.Now != "" {
+		if err := in.Now.UnmarshalText([]byte(t.Now)); err != nil {
+			return Input{}, fmt.Errorf("context.now %q is no RFC 3339 timestamp", clip(t.Now))
+		}
+	}
+	return in, nil
 }
 
 // sentence is the error with its hint, as a person would be told.

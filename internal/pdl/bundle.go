@@ -137,6 +137,7 @@ type Rule struct {
 	Reason      string
 	Advice      string
 	Shadow      bool // evaluated and explained, never part of the verdict
+	Row         bool // a row of a table
 	Pos         Pos
 }
 
@@ -162,6 +163,9 @@ type Condition struct {
 	AST       *ast.AST          // type-checked
 	Variables map[string]string // the sources of the document's variables, for the naive interpreter and for explanations
 	Pos       Pos               // of the first character of Source
+
+	columns []int // of the first character of each line of Source
+	quoted  bool  // in single quotes
 }
 
 // A Datum is a constant of a data document.

@@ -31,7 +31,8 @@ func (c *compiler) condition(n *node, covered *typing, vars *variables) *Conditi
 	if checked == nil {
 		return nil
 	}
-	return &Condition{Source: p.source, AST: checked, Variables: vars.sources, Pos: p.span(0, 0).pos()}
+	return &Condition{Source: p.source, AST: checked, Variables: vars.sources, Pos: p.span(0, 0).pos(),
+		columns: p.columnsOf(), quoted: n.style == singleQuoted}
 }
 
 // passage reads the text of a condition. Folded and double-quoted texts are

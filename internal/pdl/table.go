@@ -191,7 +191,7 @@ func (c *compiler) tableRules(t *table) {
 			c.errorf(r.at.span(), "", "this row and the one on line %d are both called %s", line, name)
 		}
 		names[name] = r.at.line
-		r.rule = &Rule{Name: name, Actions: t.actions, Match: t.atoms(r, true), Pos: r.at.span().pos()}
+		r.rule = &Rule{Name: name, Actions: t.actions, Match: t.atoms(r, true), Pos: r.at.span().pos(), Row: true}
 		c.rowOutputs(t, r)
 		c.bundle.Rules = append(c.bundle.Rules, r.rule)
 	}
