@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/merkle"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -30,7 +32,7 @@ type answered struct {
 // batch, or, when a commit showed it, in another. ErrNotFound: it was not.
 func (g *Gate) again(b *batch, j *job, q *question, key string) (kernel.Decision, error) {
 	if first, ok := b.asked[key]; ok {
-		return g.replay(q, first.decision, first.digest, b.now)
+		return g.replay(q, first, 0)
 	}
 	if j.recheck {
 		return g.recorded(context.Background(), q)
@@ -38,46 +40,106 @@ func (g *Gate) again(b *batch, j *job, q *question, key string) (kernel.Decision
 	return kernel.Decision{}, store.ErrNotFound
 }
 
-// recorded looks a request_id up among the decisions on disk.
+// recorded looks a request_id up: an ALLOW of this process in memory,
+// everything else on disk.
 func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, error) {
-	now := g.cfg.Clock()
-	rec, err := g.cfg.Store.Record(ctx, store.RecordKey{Kind: recordRequest, Key: q.key()})
+	now, key := g.cfg.Clock(), q.key()
+	if a, known := g.allows.find(key); known && now.Sub(a.at) < requestLife {
+		return g.replay(q, a.answered, now.Sub(a.at))
+	}
+	rec, err := g.cfg.Store.Record(ctx, store.RecordKey{Kind: recordRequest, Key: key})
 	if errors.Is(err, store.ErrNotFound) {
 		return kernel.Decision{}, store.ErrNotFound
 	}
 	if err != nil {
 		return kernel.Decision{}, unavailable("its request_id could not be looked up")
 	}
-	if rec.Expires <= now.UnixNano() {
+	if rec.Expires <= g.instant().UnixNano() {
 		return kernel.Decision{}, store.ErrNotFound
 	}
-	seq, err := strconv.ParseUint(string(rec.Value), 10, 64)
+	first, err := g.read(ctx, q, rec.Value)
 	if err != nil {
-		return kernel.Decision{}, unavailable("the record of its request_id is damaged")
+		return kernel.Decision{}, err
+	}
+	age := now.Sub(first.decision.DecidedAt)
+	if first.decision.Entry.Seq >= g.opened {
+		age = allowLife + 1 // of this process, and no longer in memory
+	}
+	return g.replay(q, first, age)
+}
+
+// read returns the decision that the record of a request_id names, after
+// making sure that it answers this caller about this agent.
+func (g *Gate) read(ctx context.Context, q *question, record []byte) (answered, error) {
+	seq, err := strconv.ParseUint(string(record), 10, 64)
+	if err != nil || seq >= g.Size() {
+		return answered{}, unavailable("the record of its request_id is damaged")
 	}
 	row, err := g.cfg.Store.Entry(ctx, shard, seq)
 	if err != nil {
-		return kernel.Decision{}, unavailable("entry %d could not be read", seq)
+		return answered{}, unavailable("entry %d could not be read", seq)
 	}
 	first, err := ledger.Decision(row)
-	if err != nil || row.Private == nil {
-		return kernel.Decision{}, unavailable("entry %d is damaged", seq)
+	if err != nil || row.Private == nil || row.Leaf != merkle.LeafHash(row.Body) || row.Seq != seq ||
+		row.Caller != q.caller.Principal || row.Agent != q.Request.Agent.ID {
+		return answered{}, unavailable("entry %d is not what the record of its request_id says", seq)
 	}
-	return g.replay(q, first, row.Private.Digest, now)
+	return answered{decision: first, digest: row.Private.Digest}, nil
 }
 
 // replay returns the recorded answer, unless the request differs or what it
 // allowed may no longer be allowed.
-func (g *Gate) replay(q *question, first kernel.Decision, digest string, now time.Time) (kernel.Decision, error) {
-	if digest != q.private.Digest {
+func (g *Gate) replay(q *question, first answered, age time.Duration) (kernel.Decision, error) {
+	if first.digest != q.private.Digest {
 		return kernel.Decision{}, kernel.Errorf(kernel.Reused, "this request_id was used for another request").
 			At("$.request_id").WithHint("make a new request_id for every effect")
 	}
-	stale := now.Sub(first.DecidedAt) > allowLife || first.PolicyVersion != g.PolicyVersion()
-	if first.Decision == kernel.Allow && stale {
+	d := first.decision
+	stale := age < 0 || age > allowLife || d.PolicyVersion != g.PolicyVersion()
+	if d.Decision == kernel.Allow && stale {
 		return kernel.Decision{}, kernel.Errorf(kernel.Spent, "the ALLOW for this request_id may no longer be used").
 			At("$.request_id").WithHint("ask again with a new request_id")
 	}
-	first.Replayed = true
-	return first, nil
+	d.Replayed = true
+	return d, nil
+}
+
+// allows remembers what this process allowed within the last minute. Such an
+// answer is replayed from here and not from the disk: whoever can write the
+// database must not be able to put an ALLOW into our mouth.
+type allows struct {
+	mu    sync.Mutex
+	byKey map[string]allowed
+	order []string // keys, the oldest first
+}
+
+// maxAllows bounds them; the oldest go first, and are spent then.
+const maxAllows = 1 << 16
+
+type allowed struct {
+	answered
+	at time.Time // by the clock, monotonic where the clock is
+}
+
+func (a *allows) find(key string) (allowed, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d, known := a.byKey[key]
+	return d, known
+}
+
+func (a *allows) add(key string, d answered, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.byKey == nil {
+		a.byKey = map[string]allowed{}
+	}
+	for len(a.order) > 0 && (len(a.order) >= maxAllows || now.Sub(a.byKey[a.order[0]].at) > allowLife) {
+		delete(a.byKey, a.order[0])
+		a.order = a.order[1:]
+	}
+	if _, known := a.byKey[key]; !known {
+		a.order = append(a.order, key)
+	}
+	a.byKey[key] = allowed{d, now}
 }

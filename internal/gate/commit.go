@@ -58,6 +58,9 @@ func (g *Gate) submit(ctx context.Context, j *job) error {
 }
 
 func (g *Gate) enqueue(j *job) error {
+	if g.changed.Load() {
+		return logChanged()
+	}
 	g.closing.RLock()
 	defer g.closing.RUnlock()
 	if g.closed {
@@ -104,8 +107,8 @@ func (g *Gate) commit(jobs []*job) {
 	for len(jobs) > 0 {
 		b, rest, err := g.assemble(jobs)
 		if err != nil {
-			answer(rest, unavailable("the log cannot be continued"))
 			g.failed(err)
+			answer(rest, forCaller(err, "the log cannot be continued"))
 			return
 		}
 		if b.empty() && !slices.ContainsFunc(rest, func(j *job) bool { return j.probe }) {
@@ -146,7 +149,9 @@ func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
 // committed makes what is on disk what the next batch builds on.
 func (g *Gate) committed(b *batch) {
 	g.head = b.log.Head()
-	g.last = b.now
+	if len(b.log.Entries()) > 0 {
+		g.last.Store(b.now.UnixNano())
+	}
 	g.size.Store(g.head.Size)
 	for _, f := range b.after {
 		f()
@@ -225,11 +230,16 @@ func protect(f func() error) (err error) {
 	return f()
 }
 
+// maxBehind is how far the clock may be behind the log. Within it the log's
+// last instant is used: instants never go back. Beyond it nothing is decided,
+// or rules about time would go on as if it stood still.
+const maxBehind = time.Minute
+
 // begin starts a batch at one instant, which never lies before the last.
 func (g *Gate) begin() (*batch, error) {
-	now := g.cfg.Clock().UTC()
-	if now.Before(g.last) {
-		now = g.last
+	now := g.instant()
+	if behind := now.Sub(g.cfg.Clock()); behind > maxBehind {
+		return nil, unavailable("the clock is %s behind the last entry of the log", behind.Round(time.Second))
 	}
 	id, err := ulid.New(ulid.Timestamp(now), g.cfg.Rand)
 	if err != nil {
@@ -291,6 +301,22 @@ func answer(jobs []*job, err error) {
 func unavailable(format string, args ...any) error {
 	return kernel.Errorf(kernel.Unavailable, "no decision: "+format, args...).
 		WithHint("nothing is allowed; try again")
+}
+
+// logChanged is the refusal of everything once the log turned out not to be
+// the one that was signed.
+func logChanged() error {
+	return kernel.Errorf(kernel.Unavailable, "no decision: the log was changed by somebody else").
+		WithHint("stop the kernel and run `kernel log verify` on its data folder")
+}
+
+// forCaller returns err if it is meant for the caller, else what may be said.
+func forCaller(err error, otherwise string) error {
+	var ours *kernel.Error
+	if errors.As(err, &ours) {
+		return ours
+	}
+	return unavailable("%s", otherwise)
 }
 
 // cause says why a commit failed without telling the caller about our insides.

@@ -132,6 +132,10 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 			Value:     fmt.Appendf(nil, "%d", d.Entry.Seq), Expires: b.now.Add(requestLife).UnixNano(),
 		})
 		b.asked[key] = answered{decision: d, digest: q.private.Digest}
+		if d.Decision == kernel.Allow {
+			now := g.cfg.Clock()
+			b.after = append(b.after, func() { g.allows.add(key, b.asked[key], now) })
+		}
 	}
 	return d, nil
 }

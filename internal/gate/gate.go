@@ -62,13 +62,17 @@ type Gate struct {
 	refuse refusals
 	seal   seal
 
+	allows allows
+	opened uint64 // entries in the log when this process took it over
+
 	program atomic.Pointer[eval.Program] // the active one; nil: nothing can be decided
 	fault   atomic.Pointer[fault]        // why the last commit failed; nil: it did not
+	changed atomic.Bool                  // the log is not the one that was signed: nothing is decided any more
 	size    atomic.Uint64                // entries in the log
+	last    atomic.Int64                 // the latest instant recorded, in nanoseconds
 
 	// The committer's own: no other goroutine touches them.
 	head      store.Head
-	last      time.Time       // the latest instant recorded
 	evaluator *eval.Evaluator // of the program that decided last; nil: none did
 
 	closing  sync.RWMutex // held for reading while a job is put into the queue
@@ -123,6 +127,7 @@ func (g *Gate) resume(ctx context.Context) error {
 	}
 	g.head = head
 	g.size.Store(head.Size)
+	g.opened = head.Size
 	if head.Size == 0 {
 		return nil
 	}
@@ -130,7 +135,7 @@ func (g *Gate) resume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read entry %d: %w", head.Size-1, err)
 	}
-	g.last = time.Unix(0, entry.Instant).UTC()
+	g.last.Store(entry.Instant)
 	return nil
 }
 
@@ -148,10 +153,23 @@ func (g *Gate) Ready(ctx context.Context) error {
 	if g.program.Load() == nil {
 		return kernel.Errorf(kernel.Unavailable, "no policy is active")
 	}
+	if g.changed.Load() {
+		return logChanged()
+	}
 	if g.fault.Load() == nil {
 		return nil
 	}
 	return g.submit(ctx, &job{probe: true, apply: func(*batch) error { return nil }})
+}
+
+// instant returns the clock's time, or the latest recorded one when the clock
+// was set back behind it.
+func (g *Gate) instant() time.Time {
+	now := g.cfg.Clock().UTC()
+	if last := time.Unix(0, g.last.Load()).UTC(); now.Before(last) {
+		return last
+	}
+	return now
 }
 
 // Size returns the number of entries in the log.

@@ -210,7 +210,7 @@ func TestInstantsNeverGoBack(t *testing.T) {
 		return d.DecidedAt
 	}
 	before := decide()
-	h.pass(-time.Hour)
+	h.pass(-30 * time.Second)
 	if after := decide(); after.Before(before) {
 		t.Errorf("instant %s after %s", after, before)
 	}
@@ -379,5 +379,31 @@ func TestCheckpointsGrowWithTheLog(t *testing.T) {
 	}
 	if latest, err := h.LatestCheckpoint(t.Context()); err != nil || latest != second {
 		t.Errorf("LatestCheckpoint = %q, %v", latest, err)
+	}
+}
+
+func TestARefusalRecordsWhereAndNotWhatWasSent(t *testing.T) {
+	h := open(t, nil)
+	for _, c := range []struct{ path, want string }{
+		{"$.resource.environment", "$.resource.environment"},
+		{"$.params.actions[3]", "$.params.actions[3]"},
+		{"$.params.hunter2", "$.params.*"},
+		{"$.params['pass word'].x", "$.params.*"},
+		{`$.params['a\'b]']`, "$.params.*"},
+		{"$.params.1abc", "$.params.*"},
+		{"$", "$"},
+		{"", ""},
+		{"secret", ""},
+		{"$secret", "$.*"},
+		{"$[x]", "$.*"},
+	} {
+		h.pass(time.Second)
+		if err := h.Refuse(t.Context(), agent1, gate.Refusal{Door: "decisions", Code: kernel.Invalid, Path: c.path}); err != nil {
+			t.Fatal(err)
+		}
+		log := h.entries(t)
+		if got := log[len(log)-1].Refusal.Path; got != c.want {
+			t.Errorf("Refuse(%q) records %q, want %q", c.path, got, c.want)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
@@ -36,6 +38,10 @@ const MaxPage = 1000
 // Decision returns one decision. Whoever asked for it reads it freely; an
 // auditor or admin too, which is recorded. To anybody else it does not exist.
 func (g *Gate) Decision(ctx context.Context, caller kernel.Caller, id string) (kernel.Decision, error) {
+	if _, err := ulid.ParseStrict(id); err != nil {
+		return kernel.Decision{}, kernel.Errorf(kernel.NotFound, "no such decision").
+			WithHint("a decision id has 26 letters and digits")
+	}
 	row, err := g.cfg.Store.EntryByID(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return kernel.Decision{}, unavailable("the log could not be read")
@@ -109,6 +115,9 @@ func (g *Gate) page(ctx context.Context, sq store.Query, limit int) (DecisionPag
 func (q DecisionQuery) rows() (store.Query, error) {
 	if q.Limit < 1 || q.Limit > MaxPage {
 		return store.Query{}, kernel.Errorf(kernel.Invalid, "limit is between 1 and %d", MaxPage).At("limit")
+	}
+	if max(len(q.Agent), len(q.Action)) > 4*kernel.MaxName {
+		return store.Query{}, kernel.Errorf(kernel.Invalid, "names have at most %d characters", kernel.MaxName)
 	}
 	sq := store.Query{
 		Shard: shard, Kind: string(ledger.KindDecision), Agent: q.Agent, Action: q.Action, Newest: true, Limit: q.Limit + 1,
@@ -188,7 +197,7 @@ func (g *Gate) Explain(ctx context.Context, caller kernel.Caller, ask Ask) (eval
 	if err := g.access(ctx, caller, "explain", query); err != nil {
 		return eval.Trace{}, err
 	}
-	return program.Explain(eval.Input{Request: ask.Request, Now: g.cfg.Clock().UTC(), Phase1: ask.Phase1})
+	return program.Explain(eval.Input{Request: ask.Request, Now: g.instant(), Phase1: ask.Phase1})
 }
 
 // access records that a caller reads what is not its own, before it does.

@@ -18,7 +18,7 @@ const refusalsPerSecond = 10
 type Refusal struct {
 	Door string
 	Code kernel.Code
-	Path string // JSON path of the offending member, or ""
+	Path string // JSON path of the offending member, or ""; names that nobody declared are recorded as *
 	Size int64  // bytes of the body that were read
 }
 
@@ -71,6 +71,7 @@ func (r *refusals) take() map[summary]sum {
 // ten a second a caller's refusals are summed up in one entry a second and
 // Refuse returns at once; otherwise it returns when the entry is on disk.
 func (g *Gate) Refuse(ctx context.Context, caller kernel.Caller, ref Refusal) error {
+	ref.Path = g.known(ref.Path)
 	if !g.refuse.admit(caller.Principal, ref, g.cfg.Clock()) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -66,6 +67,10 @@ func (g *Gate) Checkpoint(ctx context.Context, caller kernel.Caller) (string, er
 		return note, nil
 	}
 	sealed, err := g.seal.sealer.Seal(ctx)
+	if errors.Is(err, ledger.ErrDiffers) {
+		g.changed.Store(true) // what is on disk is not what was decided: decide nothing more
+		g.cfg.Log.Error("the log was changed; every request is refused", "error", err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("sign a checkpoint: %w", err)
 	}

@@ -69,7 +69,7 @@ func (g *Gate) Authenticate(secret string) (kernel.Caller, error) {
 		return kernel.Caller{}, kernel.Errorf(kernel.Unauthenticated, "unknown token").
 			WithHint("send Authorization: Bearer kt_… with a token from `kernel tokens create`")
 	}
-	return v.Caller(g.cfg.Clock())
+	return v.Caller(g.instant())
 }
 
 // CreateToken makes a token and records who made it. The secret is returned
@@ -161,7 +161,7 @@ func (g *Gate) KnowToken(ctx context.Context, secret, name string, role kernel.R
 	v, known := g.tokens.byHash[token.Hash(secret)]
 	g.tokens.mu.RUnlock()
 	if known {
-		_, err := v.Caller(g.cfg.Clock())
+		_, err := v.Caller(g.instant())
 		return err
 	}
 	return g.submit(ctx, &job{apply: func(b *batch) error {
