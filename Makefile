@@ -16,7 +16,7 @@ GOLANGCI_LINT := .tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 # The race detector needs a C compiler; where there is none, its tests are left out, loudly.
 RACE = $(shell command -v $$($(GO) env CC) 2>/dev/null)
-RACE_PACKAGES := ./internal/gate ./internal/api ./internal/store/... ./client
+RACE_PACKAGES := ./internal/gate ./internal/api ./internal/store/storetest ./client
 
 say = @printf '==> %s\n'
 
@@ -30,7 +30,7 @@ build: ## build bin/kernel and bin/solo
 	@$(BUILD) -o bin/solo ./cmd/solo
 
 .PHONY: demo
-demo: build ## decide, record, verify, tamper, replay: two minutes with the kernel
+demo: build ## decide, record, ship, verify, tamper, replay: a tour of the kernel
 	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo/demo.sh
 
 .PHONY: test
@@ -98,6 +98,10 @@ policies: build
 modules:
 	@cd examples/storefront && $(GO) vet ./... && $(GO) test ./...
 	@cd bench && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: race
+race: ## every test with the race detector; needs a C compiler and a quarter of an hour
+	@CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for T each (make fuzz T=1m)

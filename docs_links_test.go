@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -54,6 +55,30 @@ func anchorsOf(text string) []string {
 		anchors = append(anchors, strings.ReplaceAll(a, " ", "-"))
 	}
 	return anchors
+}
+
+var sourcePath = regexp.MustCompile("`((?:internal|cmd|client|contract|bench|examples|policies|scripts)/[\\w./*-]+)`")
+
+// TestDocsNameRealFiles checks the paths that stand in prose; * is any name.
+func TestDocsNameRealFiles(t *testing.T) {
+	for _, doc := range documents(t) {
+		for _, m := range sourcePath.FindAllStringSubmatch(fenced.ReplaceAllString(readDoc(t, doc), ""), -1) {
+			if found, err := filepath.Glob(m[1]); err != nil || len(found) == 0 {
+				t.Errorf("%s: there is no %s", doc, m[1])
+			}
+		}
+	}
+}
+
+// TestArchitectureShowsEveryRoom keeps the drawing of the floors what the
+// table of arch_test.go says.
+func TestArchitectureShowsEveryRoom(t *testing.T) {
+	words := strings.Fields(readDoc(t, "docs/architecture.md"))
+	for _, r := range rooms {
+		if r.path != "." && !slices.Contains(words, r.path) {
+			t.Errorf("docs/architecture.md does not show %s: draw it on floor %d", r.path, r.floor)
+		}
+	}
 }
 
 var testName = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*`)
