@@ -14,7 +14,9 @@ import (
 func decodeDecision(data []byte) (kernel.Decision, error) {
 	tree, err := kernel.DecodeJSON(data)
 	if err != nil {
-		return kernel.Decision{}, fmt.Errorf("read the decision: %w", err)
+		// %v: the kernel's answer is at fault, not the caller's request, which is
+		// what a *kernel.Error inside would say.
+		return kernel.Decision{}, fmt.Errorf("read the decision: %v", err) //nolint:errorlint // see above
 	}
 	r := reader{}
 	top := read[map[string]any](&r, map[string]any{"the answer": tree}, "the answer")
@@ -50,7 +52,7 @@ func decodeDecision(data []byte) (kernel.Decision, error) {
 		r.keep(fmt.Errorf("%v with approvals_required %d", d.Decision, d.ApprovalsRequired))
 	}
 	if r.err != nil {
-		return kernel.Decision{}, fmt.Errorf("the decision is not understood: %w", r.err)
+		return kernel.Decision{}, fmt.Errorf("the decision is not understood: %v", r.err) //nolint:errorlint // as above
 	}
 	return d, nil
 }

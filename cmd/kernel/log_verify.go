@@ -111,7 +111,7 @@ func kinds(counts map[ledger.Kind]uint64) string {
 
 func (c *cli) printFound(f ledger.Findings) {
 	for _, one := range f.List {
-		fmt.Fprintln(c.stdout, c.paint(red, "FAIL"), one)
+		fmt.Fprintln(c.stdout, c.paint(red, "FAIL"), safe(one.String()))
 	}
 	if more := f.Count - len(f.List); more > 0 {
 		fmt.Fprintf(c.stdout, "     and %d more\n", more)

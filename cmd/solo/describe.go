@@ -18,7 +18,7 @@ func describe(out *os.File, d kernel.Decision) {
 	fmt.Fprintf(out, "%s %s\n", verdict(p.bold(d.Decision.String())), p.dim("risk "+d.RiskLevel.String()))
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(out, "  %s %s\n", p.dim(fmt.Sprintf("%-11s", name)), printable(value))
+			fmt.Fprintf(out, "  %s %s\n", p.dim(fmt.Sprintf("%-11s", name)), strings.ReplaceAll(printable(value), "\n", `\n`))
 		}
 	}
 	line("reason", d.Reason)

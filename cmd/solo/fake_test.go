@@ -29,6 +29,7 @@ type fake struct {
 //	allow [CONSTRAINT…]           200, allowed with these flags
 //	other                         200, about another request
 //	problem STATUS CODE DETAIL    a problem document
+//	raw BODY                      200, this text as JSON
 //	page                          200, a page of HTML
 //	redirect                      307 to itself
 //	silence                       no answer for a minute
@@ -99,6 +100,9 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request, req kernel.Request)
 		writeJSON(w, "application/problem+json", status, map[string]any{
 			"type": "about:blank", "title": "problem", "status": status, "code": f.args[1], "detail": f.args[2],
 		})
+	case "raw":
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintln(w, f.args[0])
 	case "page":
 		fmt.Fprintln(w, "<html>welcome to the hotel's network</html>")
 	case "redirect":

@@ -25,6 +25,7 @@ func stopSignals() []os.Signal {
 }
 
 func main() {
+	hideEnvironment()
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
 	err := execute(ctx, newRoot(os.Stdout, os.Stderr))

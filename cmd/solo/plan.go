@@ -32,7 +32,7 @@ func plan(ctx context.Context, q question, stdout, stderr *os.File) error {
 	if err == nil {
 		fmt.Fprintf(s.out, "ship would run:\n")
 		for i, st := range s.cfg.Steps {
-			fmt.Fprintf(s.out, "  %d/%d %s  %s\n", i+1, len(s.cfg.Steps), st.Name, painter(s.out).dim(firstLine(st.Run)))
+			fmt.Fprintf(s.out, "  %d/%d %s  %s\n", i+1, len(s.cfg.Steps), st.Name, painter(s.out).dim(printable(firstLine(st.Run))))
 		}
 	}
 	if s.report.Decision != nil {
