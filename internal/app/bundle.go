@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io/fs"
@@ -82,7 +83,13 @@ func readInside(root *os.Root, name, shown string) ([]byte, error) {
 		return nil, openError(shown, err)
 	}
 	defer quietly(f)
-	return readOpen(f, shown, maxBundleFile)
+	data, err := readOpen(f, shown, maxBundleFile)
+	if err == nil && len(bytes.TrimSpace(data)) == 0 {
+		// A file that is being written, or was cut to nothing: what it denied
+		// must not be allowed meanwhile.
+		return nil, kernel.Errorf(kernel.Invalid, "%s: the file is empty", shown).WithHint("remove it if it is not needed")
+	}
+	return data, err
 }
 
 func bundleNames(root *os.Root, folder string) ([]string, error) {
@@ -102,6 +109,9 @@ func bundleNames(root *os.Root, folder string) ([]string, error) {
 			return kernel.Errorf(kernel.Invalid, "%s: a link to a folder", shown).WithHint("a bundle is one folder; put the files there")
 		case isYAML(p):
 			names = append(names, p)
+		case isYAML(strings.ToLower(p)):
+			// Left out in silence, its denials would be allowed.
+			return kernel.Errorf(kernel.Invalid, "%s: files of a bundle end in .yaml or .yml", shown).WithHint("rename it, or move it out of the folder")
 		}
 		if len(names) > maxBundleFiles {
 			return kernel.Errorf(kernel.Invalid, "%s: more than %d files", folder, maxBundleFiles)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestReadBundleTakesEveryDocumentBelowTheFolder(t *testing.T) {
-	dir := tree(t, "b.yaml", "a.yml", "notes.txt", "team/c.yaml", ".hidden.yaml", ".git/d.yaml", "UPPER.YAML")
+	dir := tree(t, "b.yaml", "a.yml", "notes.txt", "team/c.yaml", ".hidden.yaml", ".git/d.yaml")
 	if err := os.Symlink("b.yaml", filepath.Join(dir, "link.yaml")); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +62,8 @@ func TestReadBundleRefusesWhatItCannotReadSafely(t *testing.T) {
 		make       func(dir string) error
 	}{
 		{"an empty folder", "no *.yaml or *.yml here", func(dir string) error { return os.Remove(filepath.Join(dir, "a.yaml")) }},
+		{"an ending in capitals", "files of a bundle end in", func(dir string) error { return os.WriteFile(filepath.Join(dir, "DENY.YAML"), []byte("x"), 0o600) }},
+		{"an empty file", "the file is empty", func(dir string) error { return os.WriteFile(filepath.Join(dir, "deny.yaml"), []byte(" \n"), 0o600) }},
 		{"a missing folder", "no such file", os.RemoveAll},
 		{"a link that leaves the folder", "a link that leaves the folder", func(dir string) error {
 			return os.Symlink(filepath.Join(outside, "secret.yaml"), filepath.Join(dir, "x.yaml"))
