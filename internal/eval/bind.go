@@ -24,7 +24,10 @@ func (l *layout) bind(fr *frame, sh *shape, req *kernel.Request, now instant) er
 	if err := checkNames(req); err != nil {
 		return err
 	}
-	l.begin(fr, req, now)
+	l.begin(fr, &[...]string{
+		alwaysAction: req.Action, alwaysAgentID: req.Agent.ID,
+		alwaysResourceID: req.Resource.ID, alwaysResourceType: req.Resource.Type,
+	}, now)
 	values := [...]map[string]any{req.Agent.Attributes, req.Resource.Attributes, req.Params, req.Context}
 	for i := range sh.members {
 		if fill(fr, sh.members[i], values[i]) {
@@ -40,11 +43,8 @@ func (l *layout) bind(fr *frame, sh *shape, req *kernel.Request, now instant) er
 }
 
 // begin fills what every request has.
-func (l *layout) begin(fr *frame, req *kernel.Request, now instant) {
-	for i, text := range [...]string{
-		alwaysAction: req.Action, alwaysAgentID: req.Agent.ID,
-		alwaysResourceID: req.Resource.ID, alwaysResourceType: req.Resource.Type,
-	} {
+func (l *layout) begin(fr *frame, names *[alwaysNow]string, now instant) {
+	for i, text := range names {
 		name := &l.names[i]
 		fr.strings.values[name.at] = text
 		if name.watched {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/tape"
 )
 
 // An Evaluator decides with one program, one request after the other, without
@@ -20,6 +21,7 @@ type Evaluator struct {
 	shape   *shape // of the request in the frame; nil when it was decided before the rules
 	outcome outcome
 	memory  memory
+	tape    tape.Tape
 
 	conditions []cond // of rules, by place; for scans, nil until the first
 }

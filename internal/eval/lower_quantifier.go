@@ -71,17 +71,20 @@ func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
 	at := l.enter(q.variable, d.kind)
 	test := l.bools(q.test)
 	l.scope = l.scope[:len(l.scope)-1]
-	fold := foldOf(q.function)
+	begin := foldOf(q.function)
 	return func(fr *frame) tri {
 		values, f := over(fr)
 		if f != 0 {
 			return failed(f)
 		}
-		variable := &d.bank(fr).values[at]
-		return fold(len(values), func(i int) tri {
-			*variable = values[i]
-			return test(fr)
-		})
+		variable, fold := &d.bank(fr).values[at], begin
+		for _, v := range values {
+			*variable = v
+			if fold.add(test(fr)) {
+				break
+			}
+		}
+		return fold.value()
 	}
 }
 
@@ -102,41 +105,48 @@ func (l *lowerer) enter(name string, kind types.Kind) int {
 	return at
 }
 
-// foldOf returns how the results of the single elements combine: exists is
-// `||`, all is `&&`, and exists_one needs the result of every element.
-func foldOf(function string) func(n int, element func(int) tri) tri {
+// A fold combines the results of the single elements: exists is `||`, all is
+// `&&`, and exists_one counts.
+type fold struct {
+	deciding tri // yes for exists, no for all
+	result   tri
+	one      bool
+	count    int
+}
+
+func foldOf(function string) fold {
 	switch function {
 	case exists:
-		return func(n int, element func(int) tri) tri { return foldUntil(n, element, yes) }
+		return fold{deciding: yes, result: no}
 	case forAll:
-		return func(n int, element func(int) tri) tri { return foldUntil(n, element, no) }
+		return fold{deciding: no, result: yes}
 	}
-	return foldOne
+	return fold{one: true}
 }
 
-// foldUntil ends at the first deciding element; without one a fault wins.
-func foldUntil(n int, element func(int) tri, deciding tri) tri {
-	result := deciding.not()
-	for i := range n {
-		switch t := element(i); {
-		case t == deciding:
-			return t
-		case t.fault() != 0 && result.fault() == 0:
-			result = t
-		}
+// add takes the result of the next element, and reports whether the others do
+// not matter any more. Without a deciding element a fault wins; exists_one
+// needs the result of every element.
+func (f *fold) add(t tri) (done bool) {
+	switch {
+	case f.one && t.fault() != 0:
+		f.result = t
+		return true
+	case f.one && t == yes:
+		f.count++
+	case f.one:
+	case t == f.deciding:
+		f.result = t
+		return true
+	case t.fault() != 0 && f.result.fault() == 0:
+		f.result = t
 	}
-	return result
+	return false
 }
 
-func foldOne(n int, element func(int) tri) tri {
-	count := 0
-	for i := range n {
-		switch t := element(i); {
-		case t.fault() != 0:
-			return t
-		case t == yes:
-			count++
-		}
+func (f *fold) value() tri {
+	if f.one && f.result.fault() == 0 {
+		return truth(f.count == 1)
 	}
-	return truth(count == 1)
+	return f.result
 }

@@ -1,0 +1,82 @@
+package eval
+
+import (
+	"github.com/strixlabs/execution-kernel/internal/pdl"
+	"github.com/strixlabs/execution-kernel/internal/tape"
+)
+
+// fill puts the members of an object into their slots, and reports whether all
+// of them are declared and fit, and none is missing.
+func (d *document) fill(fr *frame, sec *section, members []member, object int32) bool {
+	required := 0
+	if object > 0 {
+		for at := object + 1; at < d.tokens[object].Next; at = d.tokens[at+1].Next {
+			m := memberOf(members, d.tokens[at].Text)
+			switch {
+			case m == nil:
+				if !sec.isName(d.tokens[at].Text) {
+					return false
+				}
+			case !m.fillToken(fr, d.tokens, at+1):
+				return false
+			case !m.optional:
+				required++
+			}
+		}
+	}
+	// Names are unique, so that as many as there are required are all of them.
+	return required == len(members) || members[required].optional
+}
+
+// isName reports whether a member is one of those that every request has.
+func (sec *section) isName(name string) bool {
+	return name == "id" && sec.name != "params" && sec.name != "context" || name == "type" && sec.name == "resource"
+}
+
+func memberOf(members []member, name string) *member {
+	for i := range members {
+		if members[i].name == name {
+			return &members[i]
+		}
+	}
+	return nil
+}
+
+// fillToken is fill for the value at a place on a tape.
+func (m *member) fillToken(fr *frame, tokens []tape.Token, at int32) bool {
+	switch v := &tokens[at]; v.Kind {
+	case tape.String:
+		return m.fillText(fr, v.Text)
+	case tape.Int:
+		return m.fillInt(fr, v.Int)
+	case tape.True, tape.False:
+		return m.fillBool(fr, v.Kind == tape.True)
+	case tape.Array:
+		return m.kind == pdl.List && m.fillTokens(fr, tokens, at)
+	}
+	return false
+}
+
+func (m *member) fillTokens(fr *frame, tokens []tape.Token, list int32) bool {
+	m.emptyList(fr)
+	n := int64(0)
+	for at := list + 1; at < tokens[list].Next; at = tokens[at].Next {
+		if n++; n > m.max || !m.addToken(fr, &tokens[at]) {
+			return false
+		}
+	}
+	fr.mark(int(m.bit))
+	return true
+}
+
+func (m *member) addToken(fr *frame, v *tape.Token) bool {
+	switch v.Kind {
+	case tape.String:
+		return m.addText(fr, v.Text)
+	case tape.Int:
+		return m.addInt(fr, v.Int)
+	case tape.True, tape.False:
+		return m.addBool(fr, v.Kind == tape.True)
+	}
+	return false
+}
