@@ -6,6 +6,8 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
 // A domain is a scalar type: where its values live in a frame, how constants
@@ -77,7 +79,7 @@ func timeDomain() domain[instant] {
 
 func spanDomain() domain[time.Duration] {
 	return domain[time.Duration]{
-		types.DurationKind, func(fr *frame) *bank[time.Duration] { return &fr.spans }, as[time.Duration],
+		types.DurationKind, func(fr *frame) *bank[time.Duration] { return &fr.spans }, spanIn,
 		cmp.Compare[time.Duration], (*lowerer).spans,
 	}
 }
@@ -101,6 +103,14 @@ func instantIn(v any) (instant, bool) {
 		return instantOf(t), err == nil
 	}
 	return instant{}, false
+}
+
+// spanIn reads a duration: the text of a data document, or that of a literal.
+func spanIn(v any) (time.Duration, bool) {
+	if text, ok := v.(string); ok {
+		return pdl.ParseDuration(text)
+	}
+	return as[time.Duration](v)
 }
 
 // load reads a scalar slot back as JSON would show it.

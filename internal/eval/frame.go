@@ -144,8 +144,10 @@ func celKind(t pdl.Type) (kind types.Kind, list bool, err error) {
 		return types.StringKind, false, nil
 	case pdl.Timestamp:
 		return types.TimestampKind, false, nil
+	case pdl.Duration:
+		return types.DurationKind, false, nil
 	case pdl.List:
-		if t.Elem == nil || t.Elem.Kind == pdl.List {
+		if t.Elem == nil || t.Elem.Kind == pdl.List || t.Elem.Kind == pdl.Duration {
 			return 0, false, fmt.Errorf("a list holds scalars")
 		}
 		kind, _, err := celKind(*t.Elem)

@@ -317,6 +317,8 @@ func (g *gen) duration() string {
 
 func (g *gen) span(depth int) string {
 	switch {
+	case !g.wide && g.pick(4) == 1:
+		return "context.lead"
 	case depth > 0 && g.pick(3) == 1:
 		return "(" + g.span(depth-1) + g.one(" + ", " - ") + g.span(depth-1) + ")"
 	case depth > 0 && g.pick(2) == 1:

@@ -38,6 +38,7 @@ actions:
     params: {count: int, sizes: list(int), at: timestamp, force: bool}
 context:
   ticket?: string
+  lead?: duration
 facts:
   deploys_1h: {event: deploy, by: [agent.id], count: true, within: 1h}
   deploys_48h: {event: deploy, by: [agent.id], count: true, within: 48h}
@@ -201,6 +202,7 @@ func (g *gen) input() eval.Input {
 	}
 	g.maybe(req.Agent.Attributes, "owner", g.text())
 	g.maybe(req.Context, "ticket", g.text())
+	g.maybe(req.Context, "lead", g.one("0s", "1h", "1h0m0.000000001s", "-1.5s", "876000h", "-876000h"))
 	if kind == "service" {
 		g.maybe(req.Resource.Attributes, "owner_team", g.text())
 		g.maybe(req.Resource.Attributes, "replicas", g.number())

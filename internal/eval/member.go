@@ -70,7 +70,7 @@ func (m *member) fill(fr *frame, v any) bool {
 	return false
 }
 
-// fillText stores a text without U+0000: a string, an enum or a timestamp.
+// fillText stores a text without U+0000: a string, an enum, a timestamp or a duration.
 func (m *member) fillText(fr *frame, text string) bool {
 	switch m.kind {
 	case pdl.String:
@@ -94,6 +94,12 @@ func (m *member) fillText(fr *frame, text string) bool {
 			return false
 		}
 		fr.times.values[m.at] = at
+	case pdl.Duration:
+		d, ok := pdl.ParseDuration(text)
+		if !ok {
+			return false
+		}
+		fr.spans.values[m.at] = d
 	default:
 		return false
 	}

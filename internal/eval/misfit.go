@@ -26,6 +26,8 @@ func misfit(t pdl.Type, v any) (problem, at string) {
 		return misfitEnum(t, v), ""
 	case pdl.Timestamp:
 		return misfitTime(v), ""
+	case pdl.Duration:
+		return misfitSpan(v), ""
 	case pdl.List:
 		return misfitList(t, v)
 	default:
@@ -87,6 +89,17 @@ func misfitTime(v any) string {
 	return ""
 }
 
+func misfitSpan(v any) string {
+	s, ok := v.(string)
+	if !ok {
+		return wrongType("a duration", v)
+	}
+	if _, ok := pdl.ParseDuration(s); !ok {
+		return fmt.Sprintf("%q is no duration within 100 years", clip(s))
+	}
+	return ""
+}
+
 func misfitList(t pdl.Type, v any) (problem, at string) {
 	list, ok := v.([]any)
 	switch {
@@ -143,6 +156,8 @@ func expects(t pdl.Type) string {
 		return "one of " + oneOf(t.Values)
 	case pdl.Timestamp:
 		return "a timestamp such as \"2026-11-23T20:00:00Z\""
+	case pdl.Duration:
+		return "a duration such as \"1h30m\""
 	case pdl.List:
 		return fmt.Sprintf("a list of at most %d elements", t.MaxLen)
 	}

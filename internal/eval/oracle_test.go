@@ -96,6 +96,12 @@ func native(t pdl.Type, v any) any {
 			panic(err)
 		}
 		return at
+	case pdl.Duration:
+		d, err := time.ParseDuration(v.(string))
+		if err != nil {
+			panic(err)
+		}
+		return d
 	case pdl.List:
 		list := []any{}
 		for _, x := range v.([]any) {

@@ -77,7 +77,8 @@ const (
 	String
 	Enum      // a string out of Type.Values
 	Timestamp // RFC 3339 in JSON; 1900-01-01 to 2190-01-01
-	List      // of Type.Elem, which is a scalar
+	List      // of Type.Elem, which is a scalar, and no duration
+	Duration  // text such as 1h30m in JSON; at most ±100 years
 )
 
 // A Type is the type of an attribute or of a data value.

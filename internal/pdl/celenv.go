@@ -142,6 +142,8 @@ func celType(t Type) *types.Type {
 		return types.IntType
 	case Timestamp:
 		return types.TimestampType
+	case Duration:
+		return types.DurationType
 	case List:
 		return types.NewListType(celType(*t.Elem))
 	case String, Enum:

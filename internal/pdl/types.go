@@ -17,10 +17,9 @@ const (
 	maxValues     = 1_000   // values of an enum
 )
 
-var typeForms = []string{"bool", "string", "string(..N)", "int", "int(lo..hi)", "enum(a, b)", "timestamp", "list(T)", "list(T, ..N)"}
+var typeForms = []string{"bool", "string", "string(..N)", "int", "int(lo..hi)", "enum(a, b)", "timestamp", "duration", "list(T)", "list(T, ..N)"}
 
 var laterTypes = []later{
-	{"duration", "this version has no attributes of type duration"},
 	{"json", "this version has no opaque json attributes"},
 	{"double", "there are no doubles: declare money and ratios as int, in cents or per-mille"},
 	{"float", "there are no floats: declare money and ratios as int, in cents or per-mille"},
@@ -39,6 +38,8 @@ func (t Type) String() string {
 		return "enum(" + strings.Join(t.Values, ", ") + ")"
 	case Timestamp:
 		return "timestamp"
+	case Duration:
+		return "duration"
 	case List:
 		return fmt.Sprintf("list(%s, ..%d)", t.Elem, t.MaxLen)
 	}
@@ -58,6 +59,8 @@ func (t Type) short() string {
 		return "an enum"
 	case Timestamp:
 		return "a timestamp"
+	case Duration:
+		return "a duration"
 	case List:
 		return "a list"
 	}
@@ -94,6 +97,8 @@ func parseType(text string) (t Type, problem, hint string) {
 		return Type{Kind: Bool}, "", ""
 	case name == "timestamp" && !closed:
 		return Type{Kind: Timestamp}, "", ""
+	case name == "duration" && !closed:
+		return Type{Kind: Duration}, "", ""
 	case name == "int":
 		return parseInt(args, closed)
 	case name == "string":
@@ -176,6 +181,8 @@ func parseList(args string) (t Type, problem, hint string) {
 		return t, problem, elemHint
 	case elem.Kind == List:
 		return t, "this version has no lists of lists", hint
+	case elem.Kind == Duration:
+		return t, "a list holds no durations", hint
 	}
 	t.Elem = &elem
 	return t, "", ""

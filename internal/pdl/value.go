@@ -14,8 +14,8 @@ var (
 	lastInstant  = time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// value reads a value of a type: bool, int64, string (also for enums and
-// timestamps) or a list of those.
+// value reads a value of a type: bool, int64, string (also for enums, timestamps
+// and durations) or a list of those.
 func (c *compiler) value(n *node, what string, t Type) (any, bool) {
 	if n.absent() {
 		c.errorf(n.span(), `write "" for the empty text`, "%s has no value", what)
@@ -30,6 +30,8 @@ func (c *compiler) value(n *node, what string, t Type) (any, bool) {
 		return c.word(n, what, t.Values)
 	case Timestamp:
 		return c.timestamp(n, what)
+	case Duration:
+		return c.duration(n, what)
 	case List:
 		return c.list(n, what, t)
 	case String:
@@ -76,6 +78,26 @@ func timestampProblem(s string) string {
 		return "is a timestamp between 1900-01-01 and 2190-01-01"
 	}
 	return ""
+}
+
+func (c *compiler) duration(n *node, what string) (any, bool) {
+	if n.kind != scalar {
+		c.errorf(n.span(), "", "%s is a duration, not %s", what, n.is())
+		return nil, false
+	}
+	if _, ok := ParseDuration(n.text); !ok {
+		c.errorf(n.span(), "write it as 36h or 1h30m", "%s is a duration of at most 100 years", what)
+		return nil, false
+	}
+	return n.text, true
+}
+
+// ParseDuration reads a duration as requests and policies write it, such as
+// 1h30m: decimal numbers, each with a unit of h, m, s, ms, us or ns, within
+// ±100 years of 365 days.
+func ParseDuration(s string) (time.Duration, bool) {
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d <= maxDuration && d >= -maxDuration
 }
 
 func (c *compiler) list(n *node, what string, t Type) (any, bool) {
