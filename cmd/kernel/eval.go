@@ -12,13 +12,16 @@ import (
 
 func (c *cli) evalCommand() *cobra.Command {
 	var request, now, facts string
-	var explain bool
+	var explain, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "eval --policies PATH --request FILE|-",
 		Short: "Evaluate one request without a kernel",
 		Long: `Evaluate one request without a kernel; nothing is recorded, so this is no
 decision. The instant is --now, else the request's context.now, else the clock;
 then it stands in the answer.
+
+--explain says why, and which change of one attribute (or of two, where one is
+not enough) would change the decision; for people, with --json for programs.
 
 Exit codes: 0 ALLOW, 3 DENY, 4 REQUIRE_APPROVAL, 2 invalid input.`,
 		Example: "  kernel eval --policies policies --request request.json\n" +
@@ -47,32 +50,25 @@ Exit codes: 0 ALLOW, 3 DENY, 4 REQUIRE_APPROVAL, 2 invalid input.`,
 			if in.Facts, err = c.facts(facts); err != nil {
 				return err
 			}
-			return c.evaluate(program.Program, in, byClock, explain)
+			return c.evaluate(program.Program, in, byClock, explain, asJSON)
 		},
 	}
 	settingFlags(cmd, "policies")
 	requestFlag(cmd, &request)
 	cmd.Flags().Var(newText("FILE", &facts), "facts", "what rules read of the history, as a JSON object; counts and sums that are absent are 0")
 	cmd.Flags().Var(newText("INSTANT", &now), "now", "the instant to decide for, RFC 3339")
-	cmd.Flags().BoolVar(&explain, "explain", false, "print every rule that could have a say, and what its condition saw")
+	cmd.Flags().BoolVar(&explain, "explain", false, "say what every rule saw, and what would change the decision")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (c *cli) evaluate(p *eval.Program, in eval.Input, byClock, explain bool) error {
+func (c *cli) evaluate(p *eval.Program, in eval.Input, byClock, explain, asJSON bool) error {
 	var printed time.Time
 	if byClock {
 		printed = in.Now
 	}
 	if explain {
-		trace, err := p.Explain(in)
-		if err != nil {
-			return err
-		}
-		err = c.printJSON(struct {
-			eval.Trace
-			Now time.Time `json:"now,omitzero"`
-		}{trace, printed})
-		return orCode(err, trace.Verdict.Decision)
+		return c.explain(p, in, printed, asJSON)
 	}
 	verdict, err := p.Decide(in)
 	if err != nil {
