@@ -180,7 +180,7 @@ var hoursForm = &Form{Keys: []Key{
 	{Name: "to", Required: true, Form: clockForm, About: "The time of day at which they end, which is no part of them; at most 24:00.", Examples: []string{"\"17:00\""}},
 }}
 
-var clockForm = matching(`([01][0-9]|2[0-3]):[0-5][0-9]|24:00`, 0)
+var clockForm = matching(`([01][0-9]|2[0-3]):[0-5][0-9]|24:00`, 5)
 
 var entryForm = &Form{Keys: []Key{
 	{Name: "name", Form: sentence(128), About: "What it is; unique in its list."},
@@ -188,4 +188,4 @@ var entryForm = &Form{Keys: []Key{
 	{Name: "to", Required: true, Form: localForm, About: "The local time at which it ends, which is no part of it.", Examples: []string{"2026-12-01T00:00"}},
 }}
 
-var localForm = matching(unanchored(localTime.String()), 0)
+var localForm = matching(unanchored(localTime.String()), 16)
