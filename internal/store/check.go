@@ -117,3 +117,9 @@ func checkName(what, s string) error {
 }
 
 func cleanText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// A KindLister is an engine that can say of which kinds its records are.
+type KindLister interface {
+	// Kinds returns every kind there is a record of, in byte order.
+	Kinds(ctx context.Context) ([]string, error)
+}

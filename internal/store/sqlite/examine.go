@@ -18,6 +18,14 @@ var strays = []struct{ query, sentence string }{
 		"shard %d: there is a request for entry %d, but no entry",
 	},
 	{
+		"SELECT shard, seq FROM entries AS e WHERE seq < 0 OR seq >= (SELECT size FROM heads AS h WHERE h.shard = e.shard)",
+		"shard %d: the row of entry %d is outside the log",
+	},
+	{
+		"SELECT shard, seq FROM private AS p WHERE seq < 0 OR seq >= (SELECT size FROM heads AS h WHERE h.shard = p.shard)",
+		"shard %d: the request beside entry %d is outside the log",
+	},
+	{
 		"SELECT e.shard, min(e.seq) FROM entries AS e LEFT JOIN heads AS h ON h.shard = e.shard WHERE h.shard IS NULL GROUP BY e.shard",
 		"shard %d: there are entries from %d on, but no head",
 	},

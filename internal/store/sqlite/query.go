@@ -89,10 +89,12 @@ func requestSize(e store.Entry) int {
 // window returns the seqs [lo, hi) that a query can select. Instants never go
 // back, so a time is a place in the log.
 func window(c *sqlite.Conn, q store.Query) (lo, hi int64, err error) {
-	hi = math.MaxInt64
+	if hi, err = headSize(c, q.Shard); err != nil {
+		return 0, 0, err
+	}
 	if q.Newest {
 		if q.From > 0 {
-			hi = seq(q.From)
+			hi = min(hi, seq(q.From))
 		}
 	} else {
 		lo = seq(q.From)
@@ -123,6 +125,18 @@ func window(c *sqlite.Conn, q store.Query) (lo, hi int64, err error) {
 		}
 	}
 	return lo, hi, nil
+}
+
+// headSize is how many entries the head says there are. What lies beyond it, or
+// before 0, is not in the log.
+func headSize(c *sqlite.Conn, shard int) (n int64, err error) {
+	stmt, err := c.Prepare("SELECT size FROM heads WHERE shard = ?")
+	if err != nil {
+		return 0, err
+	}
+	stmt.BindInt64(1, int64(shard))
+	_, err = row(stmt, func() { n = stmt.ColumnInt64(0) })
+	return n, err
 }
 
 func seq(n uint64) int64 { return int64(min(n, math.MaxInt64)) }

@@ -8,7 +8,9 @@ import (
 	"math"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/strixlabs/execution-kernel/internal/canonical"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -52,7 +54,10 @@ func columnBytes(stmt *sqlite.Stmt, col int) []byte {
 
 // Entry implements store.Reader.
 func (db *DB) Entry(ctx context.Context, shard int, seq uint64) (store.Entry, error) {
-	e, err := db.entry(ctx, " WHERE e.shard = ? AND e.seq = ?", func(stmt *sqlite.Stmt) {
+	if seq > canonical.MaxInteger {
+		return store.Entry{}, fmt.Errorf("read entry %d of shard %d: %w", seq, shard, store.ErrNotFound)
+	}
+	e, err := db.entry(ctx, " WHERE e.shard = ? AND e.seq = ?"+inLog, func(stmt *sqlite.Stmt) {
 		stmt.BindInt64(1, int64(shard))
 		stmt.BindInt64(2, int64(seq))
 	})
@@ -64,7 +69,7 @@ func (db *DB) Entry(ctx context.Context, shard int, seq uint64) (store.Entry, er
 
 // EntryByID implements store.Reader.
 func (db *DB) EntryByID(ctx context.Context, id string) (store.Entry, error) {
-	e, err := db.entry(ctx, " WHERE e.id = ? AND e.id <> ''", func(stmt *sqlite.Stmt) { stmt.BindText(1, id) })
+	e, err := db.entry(ctx, " WHERE e.id = ? AND e.id <> ''"+inLog, func(stmt *sqlite.Stmt) { stmt.BindText(1, id) })
 	if err != nil {
 		return store.Entry{}, fmt.Errorf("read entry of decision %q: %w", id, err)
 	}
@@ -92,7 +97,9 @@ const (
 	privateColumns = ", p.request, p.salt, p.digest"
 	noPrivate      = ", NULL, NULL, NULL"
 	joinPrivate    = " LEFT JOIN private AS p ON p.shard = e.shard AND p.seq = e.seq"
-	selectEntries  = "SELECT " + entryColumns + privateColumns + " FROM entries AS e" + joinPrivate
+	// A row that no commit put there is not in the log, whatever it says.
+	inLog         = " AND e.seq >= 0 AND e.seq < (SELECT size FROM heads WHERE heads.shard = e.shard)"
+	selectEntries = "SELECT " + entryColumns + privateColumns + " FROM entries AS e" + joinPrivate
 )
 
 func readEntry(stmt *sqlite.Stmt) store.Entry {
@@ -219,6 +226,22 @@ func (db *DB) Records(ctx context.Context, kind, after string) iter.Seq2[store.R
 			return r, len(r.Value), nil
 		})
 	})
+}
+
+// Kinds implements store.KindLister.
+func (db *DB) Kinds(ctx context.Context) (kinds []string, err error) {
+	err = db.read(ctx, func(c *sqlite.Conn) error {
+		return sqlitex.Execute(c, "SELECT DISTINCT kind FROM records ORDER BY kind", &sqlitex.ExecOptions{
+			ResultFunc: func(stmt *sqlite.Stmt) error {
+				kinds = append(kinds, stmt.ColumnText(0))
+				return nil
+			},
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the kinds of records: %w", err)
+	}
+	return kinds, nil
 }
 
 // Leaves implements store.LeafReader.

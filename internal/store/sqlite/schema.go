@@ -61,11 +61,14 @@ func freshSchema() (objects map[string]string, err error) {
 	return schema(c)
 }
 
-// schema returns the SQL of every object but those of SQLite and goose.
+// schema returns the SQL of every object but those that SQLite and goose make
+// themselves: those are named one by one, since whoever can write the file can
+// give any name to anything, and a trigger or view is never one of them.
 func schema(c *sqlite.Conn) (map[string]string, error) {
 	objects := map[string]string{}
 	err := sqlitex.ExecuteTransient(c, `SELECT type || ' ' || name, sql FROM sqlite_schema
-		WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' AND (type, name) <> ('table', 'goose_db_version')`, &sqlitex.ExecOptions{
+		WHERE NOT (type = 'table' AND name IN ('goose_db_version', 'sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4'))
+		AND NOT (type = 'index' AND name LIKE 'sqlite\_autoindex\_%' ESCAPE '\' AND coalesce(sql, '') = '')`, &sqlitex.ExecOptions{
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			objects[stmt.ColumnText(0)] = stmt.ColumnText(1)
 			return nil

@@ -2,7 +2,9 @@ package sqlite_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,7 +105,7 @@ func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
 		{
 			name: "an entry inserted, the rest moved down",
 			tamper: func(t *testing.T, path string) {
-				alter(t, path, `UPDATE entries SET seq = -seq - 1 WHERE seq >= 33; UPDATE entries SET seq = -seq WHERE seq < 0;
+				alter(t, path, `PRAGMA ignore_check_constraints=1; UPDATE entries SET seq = -seq - 1 WHERE seq >= 33; UPDATE entries SET seq = -seq WHERE seq < 0;
 					UPDATE private SET seq = -seq - 1 WHERE seq >= 33; UPDATE private SET seq = -seq WHERE seq < 0;
 					INSERT INTO entries SELECT shard, 33, instant, kind, '', caller, agent, action, decision, leaf, body FROM entries WHERE seq = 32`)
 			},
@@ -119,16 +121,24 @@ func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
 			want: []string{"entry 40: from here to entry 59 something was replaced together with its hash"},
 		},
 		{
+			name: "an entry before the first, which the check of the table refuses",
+			tamper: func(t *testing.T, path string) {
+				alter(t, path, `PRAGMA ignore_check_constraints=1; INSERT INTO entries SELECT shard, -1, instant, kind, 'x', caller, agent, action, decision, leaf, body FROM entries WHERE seq = 5`)
+				nothingOutside(t, path, "x")
+			},
+			want: []string{"the row of entry -1 is outside the log"},
+		},
+		{
 			name: "an entry added at the end",
 			tamper: func(t *testing.T, path string) {
 				alter(t, path, `INSERT INTO entries SELECT shard, 60, instant, kind, '', caller, agent, action, decision, leaf, body FROM entries WHERE seq = 59`)
 			},
-			want: []string{"entry 60: its column seq is 60, its body says 59", "entry 60: it is beyond the head"},
+			want: []string{"the row of entry 60 is outside the log"},
 		},
 		{
 			name: "two entries exchanged",
 			tamper: func(t *testing.T, path string) {
-				alter(t, path, `UPDATE entries SET seq = -1 WHERE seq = 12; UPDATE entries SET seq = 12 WHERE seq = 13; UPDATE entries SET seq = 13 WHERE seq = -1`)
+				alter(t, path, `UPDATE entries SET seq = 1000 WHERE seq = 12; UPDATE entries SET seq = 12 WHERE seq = 13; UPDATE entries SET seq = 13 WHERE seq = 1000`)
 			},
 			want: []string{"entry 12: its column seq is 12, its body says 13", "entry 13: its column seq is 13, its body says 12", "entry 13: its instant is before"},
 		},
@@ -218,7 +228,7 @@ func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
 			tamper: func(t *testing.T, path string) {
 				alter(t, path, `UPDATE private SET request = replace(request, 'CHG-6', 'CHG-7') WHERE seq = 6`)
 			},
-			want: []string{"entry 6: request and salt are not what the entry is committed to"},
+			want: []string{"entry 6: the digest is not that of the request"},
 		},
 		{
 			name: "a salt",
@@ -274,7 +284,7 @@ func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
 		{
 			name:   "the head's size, less",
 			tamper: func(t *testing.T, path string) { alter(t, path, `UPDATE heads SET size = 59`) },
-			want:   []string{"the head of size 59 has another root", "entry 59: it is beyond the head"},
+			want:   []string{"the head of size 59 has another root", "the row of entry 59 is outside the log"},
 		},
 		{
 			name:   "the head's size, more",
@@ -294,7 +304,7 @@ func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
 		{
 			name:   "the head removed",
 			tamper: func(t *testing.T, path string) { alter(t, path, `DELETE FROM heads`) },
-			want:   []string{"shard 0: there are entries from 0 on, but no head", "entry 0: it is beyond the head"},
+			want:   []string{"shard 0: there are entries from 0 on, but no head"},
 		},
 		{
 			name: "a second shard",
@@ -416,5 +426,50 @@ func TestVerifyEndsOnAnyDamage(t *testing.T) {
 	}
 	if found < 30 { // unused parts of pages do not count
 		t.Errorf("%d of 60 damages were found", found)
+	}
+}
+
+// nothingOutside makes sure that no way of reading yields a row outside the log.
+func nothingOutside(t *testing.T, path, id string) {
+	t.Helper()
+	db, err := database.OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, seq := range []uint64{math.MaxUint64, 1 << 63, 1 << 53, 60} {
+		if e, err := db.Entry(t.Context(), 0, seq); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Entry(%d) = %+v, %v, want not found", seq, e, err)
+		}
+	}
+	if e, err := db.EntryByID(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("EntryByID = %+v, %v, want not found", e, err)
+	}
+	for _, newest := range []bool{false, true} {
+		for e, err := range db.Entries(t.Context(), store.Query{Newest: newest}) {
+			if err != nil || e.Seq >= 60 {
+				t.Errorf("Entries yields %d, %v", e.Seq, err)
+			}
+		}
+	}
+}
+
+func TestNoNameHidesATriggerOrAView(t *testing.T) {
+	ev := makeEvidence(t)
+	for _, sql := range []string{
+		"CREATE TRIGGER sqlite_evil BEFORE INSERT ON entries BEGIN SELECT raise(ignore); END",
+		"CREATE VIEW sqlite_v AS SELECT 1",
+		"CREATE VIEW sqlite_stat1 AS SELECT 1",
+	} {
+		path := ev.copyOf(t)
+		kind, name := strings.ToLower(strings.Fields(sql)[1]), strings.Fields(sql)[2]
+		table := name
+		if kind == "trigger" {
+			table = "entries"
+		}
+		alter(t, path, "PRAGMA writable_schema=ON; INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES ('"+kind+"', '"+name+"', '"+table+"', 0, '"+sql+"')")
+		if db, err := database.OpenReadOnly(path); err == nil || kind == "trigger" && !errors.Is(err, database.ErrAltered) {
+			t.Errorf("%s: OpenReadOnly = %v, %v, want ErrAltered", sql, db, err)
+		}
 	}
 }

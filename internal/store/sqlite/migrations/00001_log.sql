@@ -3,8 +3,8 @@
 -- One row for each entry of the log. body is what counts: leaf is its hash and
 -- every other column is derived from it, for queries.
 CREATE TABLE entries (
-    shard    INTEGER NOT NULL,
-    seq      INTEGER NOT NULL,
+    shard    INTEGER NOT NULL CHECK (shard >= 0),
+    seq      INTEGER NOT NULL CHECK (seq BETWEEN 0 AND 9007199254740991), -- 2^53 − 1
     instant  INTEGER NOT NULL, -- nanoseconds since 1970
     kind     TEXT    NOT NULL,
     id       TEXT    NOT NULL, -- of a decision; else empty, as are agent, action and decision
@@ -27,8 +27,8 @@ CREATE INDEX entries_by_kind ON entries (shard, kind, seq) WHERE kind <> 'decisi
 
 -- What an entry is only committed to, and what can be erased.
 CREATE TABLE private (
-    shard   INTEGER NOT NULL,
-    seq     INTEGER NOT NULL,
+    shard   INTEGER NOT NULL CHECK (shard >= 0),
+    seq     INTEGER NOT NULL CHECK (seq BETWEEN 0 AND 9007199254740991),
     request TEXT    NOT NULL, -- canonical JSON
     salt    BLOB    NOT NULL,
     digest  TEXT    NOT NULL, -- sha256:… of request
@@ -37,8 +37,8 @@ CREATE TABLE private (
 
 -- The Merkle head of each shard, advanced in the transaction of its entries.
 CREATE TABLE heads (
-    shard   INTEGER PRIMARY KEY,
-    size    INTEGER NOT NULL,
+    shard   INTEGER PRIMARY KEY CHECK (shard >= 0),
+    size    INTEGER NOT NULL CHECK (size BETWEEN 0 AND 9007199254740992),
     root    BLOB    NOT NULL CHECK (length(root) = 32),
     "range" BLOB    NOT NULL CHECK (length("range") % 32 = 0)
 ) STRICT;
@@ -47,7 +47,7 @@ CREATE TABLE heads (
 CREATE TABLE records (
     kind    TEXT    NOT NULL,
     key     TEXT    NOT NULL,
-    version INTEGER NOT NULL,
+    version INTEGER NOT NULL CHECK (version > 0),
     value   BLOB    NOT NULL,
     expires INTEGER NOT NULL, -- nanoseconds since 1970; 0: never
     PRIMARY KEY (kind, key)
