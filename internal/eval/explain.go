@@ -71,6 +71,7 @@ func (p *Program) values(r *rule, fr *frame) []Value {
 		}
 		seen[text] = true
 		v := Value{Expression: text}
+		fr.work = maxWork
 		got, f := l.value(e)(fr)
 		if f != 0 {
 			v.Error = f.String()

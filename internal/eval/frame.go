@@ -19,6 +19,7 @@ type frame struct {
 	ints    bank[int64]
 	strings bank[string]
 	times   bank[instant]
+	work    int                 // steps left for the condition that is evaluated
 	spans   bank[time.Duration] // variables of comprehensions only
 }
 

@@ -124,7 +124,20 @@ func (d domain[T]) in(l *lowerer, element, elements ast.Expr) cond {
 	x, values := d.lower(l, element), list(l, d, elements)
 	constants, ok := d.constants(l, elements)
 	if !ok || len(constants) <= linear {
-		return test(x, values, func(v T, values []T) bool { return slices.Contains(values, v) })
+		return func(fr *frame) tri {
+			v, f := x(fr)
+			if f != 0 {
+				return failed(f)
+			}
+			list, f := values(fr)
+			switch {
+			case f != 0:
+				return failed(f)
+			case !fr.spend(1 + len(list)):
+				return failed(faultWork)
+			}
+			return truth(slices.Contains(list, v))
+		}
 	}
 	set := make(map[T]struct{}, len(constants))
 	for _, v := range constants {

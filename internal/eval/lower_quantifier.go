@@ -80,6 +80,9 @@ func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
 		variable, fold := &d.bank(fr).values[at], begin
 		for _, v := range values {
 			*variable = v
+			if !fr.spend(1) {
+				return failed(faultWork)
+			}
 			if fold.add(test(fr)) {
 				break
 			}

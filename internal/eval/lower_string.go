@@ -56,7 +56,7 @@ func (l *lowerer) stringPredicate(e ast.Expr, call ast.CallExpr) cond {
 	case "endsWith":
 		return test(l.strings(call.Target()), l.strings(call.Args()[0]), strings.HasSuffix)
 	case "contains":
-		return test(l.strings(call.Target()), l.strings(call.Args()[0]), strings.Contains)
+		return l.contains(l.strings(call.Target()), l.strings(call.Args()[0]))
 	case "matches":
 		return l.matches(e, call, func(s string) string { return s })
 	case "glob":
@@ -82,5 +82,32 @@ func (l *lowerer) matches(e ast.Expr, call ast.CallExpr, translate func(string) 
 	if err != nil {
 		return l.refuseBool(e, "%v", err)
 	}
-	return toCond(pure(l.strings(operands[0]), re.MatchString))
+	text, perCharacter := l.strings(operands[0]), instructions(translate(string(source)))
+	return func(fr *frame) tri {
+		s, f := text(fr)
+		switch {
+		case f != 0:
+			return failed(f)
+		case !fr.spend(1 + len(s)*perCharacter):
+			return failed(faultWork)
+		}
+		return truth(re.MatchString(s))
+	}
+}
+
+func (l *lowerer) contains(text, part expr[string]) cond {
+	return func(fr *frame) tri {
+		s, f := text(fr)
+		if f != 0 {
+			return failed(f)
+		}
+		p, f := part(fr)
+		switch {
+		case f != 0:
+			return failed(f)
+		case !fr.spend(reading(len(s))):
+			return failed(faultWork)
+		}
+		return truth(strings.Contains(s, p))
+	}
 }

@@ -92,7 +92,7 @@ func (p *Program) lowerCondition(l *lowerer, r *rule) error {
 		for i, x := range rest {
 			conds[i] = l.bools(x)
 		}
-		r.rest = all(conds)
+		r.rest = bounded(all(conds))
 	}
 	return l.err
 }
@@ -106,7 +106,7 @@ func (p *Program) condition(r *rule) (cond, error) {
 	l := p.lowerer(r.Rule)
 	l.ast = r.When.AST
 	c := l.bools(r.When.AST.Expr())
-	return c, l.err
+	return bounded(c), l.err
 }
 
 func (p *Program) checkRule(r *pdl.Rule) error {

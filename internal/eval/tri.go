@@ -10,6 +10,7 @@ const (
 	faultIndex
 	faultAddress
 	faultInstant
+	faultWork
 )
 
 func (f fault) String() string {
@@ -26,6 +27,8 @@ func (f fault) String() string {
 		return "no IP address, or no range of them"
 	case faultInstant:
 		return "an instant outside the years 1890 to 2199, which calendars know"
+	case faultWork:
+		return "more work than one condition may take"
 	}
 	return "no fault"
 }
