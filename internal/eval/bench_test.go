@@ -2,6 +2,7 @@ package eval_test
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"strings"
 	"syscall"
@@ -117,6 +118,98 @@ func BenchmarkDecide(b *testing.B) {
 			measure.report(b)
 			b.ReportMetric(float64(matched)/float64(len(inputs)), "rules/op")
 		})
+	}
+}
+
+// benchDocuments are the requests with everything that their schema knows,
+// each a document of 600 bytes.
+func benchDocuments(tb testing.TB, inputs []eval.Input) []string {
+	tb.Helper()
+	documents := make([]string, len(inputs))
+	for i, in := range inputs {
+		req := in.Request
+		req.RequestID = fmt.Sprintf("b1f7-%04d", i)
+		req.Agent.Attributes = with(req.Agent.Attributes, "team", "payments")
+		req.Resource.Attributes = with(req.Resource.Attributes, "owner_team", "payments")
+		req.Params = with(with(req.Params, "strategy", "canary"), "labels",
+			[]any{"region=eu-central-1", "tier=frontend", "release=2026-11", "component=checkout-api", "managed-by=release-bot"})
+		req.Context = map[string]any{"source_ip": "192.0.2.17", "ticket": "CHG-17"}
+		short, err := req.MarshalJSON()
+		if err != nil || len(short) > 600 {
+			tb.Fatalf("%d bytes, %v", len(short), err)
+		}
+		req.Context["ticket"] = "CHG-17" + strings.Repeat("0", 600-len(short))
+		whole, err := req.MarshalJSON()
+		if err != nil || len(whole) != 600 {
+			tb.Fatalf("%d bytes, %v", len(whole), err)
+		}
+		documents[i] = string(whole)
+	}
+	return documents
+}
+
+func with(m map[string]any, name string, v any) map[string]any {
+	m = maps.Clone(m)
+	m[name] = v
+	return m
+}
+
+// BenchmarkDecideJSON decides documents of 600 bytes.
+func BenchmarkDecideJSON(b *testing.B) {
+	for _, rules := range benchSizes {
+		b.Run(fmt.Sprint(rules), func(b *testing.B) {
+			e, inputs := benchProgram(b, rules).NewEvaluator(eval.Config{}), benchInputs(b, rules, 256)
+			documents := benchDocuments(b, inputs)
+			in := eval.Input{Now: inputs[0].Now, Digest: inputs[0].Digest}
+			for _, doc := range documents {
+				if _, err := e.DecideJSON(doc, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			b.SetBytes(600)
+			measure := startCPU(b)
+			for i := 0; b.Loop(); i++ {
+				if _, err := e.DecideJSON(documents[i%len(documents)], in); err != nil {
+					b.Fatal(err)
+				}
+			}
+			measure.report(b)
+		})
+	}
+}
+
+// TestDecisionsDoNotAllocate decides what the benchmarks decide.
+func TestDecisionsDoNotAllocate(t *testing.T) {
+	for _, rules := range []int{10, 1000} {
+		e, inputs := benchProgram(t, rules).NewEvaluator(eval.Config{}), benchInputs(t, rules, 256)
+		documents := benchDocuments(t, inputs)
+		held, fast := map[int]int{}, 0
+		each := func() {
+			for i, in := range inputs {
+				v, err := e.Decide(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again, err := e.DecideJSON(documents[i], in)
+				if err != nil || again.Decision != v.Decision || len(again.Rules) != len(v.Rules) {
+					t.Fatalf("DecideJSON = %v, %v, want %v", again, err, v)
+				}
+				held[len(v.Rules)]++
+			}
+		}
+		each() // what is remembered is made once
+		for i, doc := range documents {
+			if _, ok := e.ReadsFast(doc, inputs[i]); ok {
+				fast++
+			}
+		}
+		if allocated := testing.AllocsPerRun(5, each); allocated != 0 {
+			t.Errorf("%d rules: %d decisions allocate %v times, want 0", rules, 2*len(inputs), allocated)
+		}
+		if fast != len(documents) || held[0] == 0 || held[1] == 0 || held[2]+held[3] == 0 {
+			t.Errorf("%d rules: %d of %d documents are read fast, rules that held: %v", rules, fast, len(documents), held)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package tape
 
 import (
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -36,11 +37,11 @@ func (t *Tape) number() bool {
 	switch {
 	case !whole:
 		t.Odd = true
-		t.add(Token{Kind: Number, Text: t.doc[from:t.at]})
+		t.add(Number).Text = t.doc[from:t.at]
 	case negative:
-		t.add(Token{Kind: Int, Int: -n})
+		t.add(Int).Int = -n
 	default:
-		t.add(Token{Kind: Int, Int: n})
+		t.add(Int).Int = n
 	}
 	return true
 }
@@ -57,23 +58,64 @@ func (t *Tape) digits() (n int64, ok bool) {
 
 // text reads a string. One without escapes is a part of the document.
 func (t *Tape) text() bool {
-	from, ascii := t.at+1, true
-	for at := from; at < len(t.doc); at++ {
-		switch c := t.doc[at]; {
+	doc, from := t.doc, t.at+1
+	ascii := true
+	for at := from; ; at++ {
+		at = skipPlain(doc, at)
+		if at >= len(doc) {
+			return false
+		}
+		switch c := doc[at]; {
 		case c == '"':
-			text := t.doc[from:at]
 			t.at = at + 1
-			t.add(Token{Kind: String, Text: text})
+			text := doc[from:at]
+			t.add(String).Text = text
 			return ascii || utf8.ValidString(text)
 		case c == '\\':
 			return t.escaped(from, at)
 		case c < ' ':
 			return false
-		case c >= utf8.RuneSelf:
-			ascii = false
+		}
+		ascii = false
+	}
+}
+
+// skipPlain returns the place of the first byte from at on that ends a text,
+// begins an escape, is a control character or is not ASCII.
+func skipPlain(doc string, at int) int {
+	for ; at+8 <= len(doc); at += 8 {
+		if found := oddBytes(word(doc, at)); found != 0 {
+			return at + bits.TrailingZeros64(found)/8
 		}
 	}
-	return false
+	for at < len(doc) && oddBytes(spaces&^0xFF|uint64(doc[at])) == 0 {
+		at++
+	}
+	return at
+}
+
+// Eight times the same byte.
+const (
+	ones        = 0x0101010101010101
+	highs       = ones * 0x80
+	spaces      = ones * ' '
+	quotes      = ones * '"'
+	backslashes = ones * '\\'
+)
+
+// oddBytes looks at eight bytes at once and sets the high bit of each that is
+// not plain. Above the lowest that it finds, it may be wrong (Anderson, Bit
+// Twiddling Hacks, "determine if a word has a byte less than n").
+func oddBytes(x uint64) uint64 {
+	quote, backslash := x^quotes, x^backslashes
+	return (x | (x-spaces)&^x | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
+}
+
+// word reads eight bytes, the first as the lowest.
+func word(s string, at int) uint64 {
+	s = s[at : at+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // escaped reads the rest of a string from its first escape on.
@@ -83,7 +125,7 @@ func (t *Tape) escaped(from, at int) bool {
 		switch c := t.doc[at]; {
 		case c == '"':
 			t.at = at + 1
-			t.add(Token{Kind: String, Text: string(text)})
+			t.add(String).Text = string(text)
 			return utf8.Valid(text)
 		case c == '\\':
 			r, n := unescape(t.doc[at:])

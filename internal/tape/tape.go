@@ -26,8 +26,8 @@ const (
 // A Token is a value, or the name of a member. The elements of an array and
 // the members of an object, each a name (a String) and a value, follow it.
 type Token struct {
-	Text string // String: without escapes; Number: as written
-	Int  int64
+	Text string // String: without escapes; Number: as written; else it means nothing
+	Int  int64  // Int; else it means nothing
 	Kind Kind
 	Next int32 // place of the token after this value and all inside it
 }
@@ -94,12 +94,17 @@ func (t *Tape) take(c byte) bool {
 	return true
 }
 
-// add appends a token and returns its place.
-func (t *Tape) add(tok Token) int {
+// add appends a token of a kind; what else it holds is the caller's to set.
+func (t *Tape) add(kind Kind) *Token {
 	place := len(t.Tokens)
-	tok.Next = int32(place + 1)
-	t.Tokens = append(t.Tokens, tok)
-	return place
+	if place == cap(t.Tokens) {
+		t.Tokens = append(t.Tokens, Token{})
+	} else {
+		t.Tokens = t.Tokens[:place+1]
+	}
+	tok := &t.Tokens[place]
+	tok.Kind, tok.Next = kind, int32(place+1)
+	return tok
 }
 
 func (t *Tape) value(depth int) bool {
@@ -129,13 +134,14 @@ func (t *Tape) word(word string, kind Kind) bool {
 		return false
 	}
 	t.at += len(word)
-	t.add(Token{Kind: kind})
+	t.add(kind)
 	return true
 }
 
 func (t *Tape) array(depth int) bool {
 	t.at++
-	place := t.add(Token{Kind: Array})
+	place := len(t.Tokens)
+	t.add(Array)
 	t.space()
 	if !t.take(']') {
 		for {
@@ -158,7 +164,8 @@ func (t *Tape) array(depth int) bool {
 
 func (t *Tape) object(depth int) bool {
 	t.at++
-	place := t.add(Token{Kind: Object})
+	place := len(t.Tokens)
+	t.add(Object)
 	t.space()
 	if !t.take('}') {
 		for n := 0; ; n++ {
