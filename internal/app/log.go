@@ -135,7 +135,7 @@ func (l *Log) trust(pubkey string, checkpoints []string) (ledger.Trust, error) {
 			return ledger.Trust{}, kernel.Errorf(kernel.Invalid, "a checkpoint is worth nothing without the public key of the log").
 				WithHint("name it with --pubkey FILE")
 		}
-		return ledger.Trust{}, nil
+		return ledger.Trust{Records: true}, nil
 	}
 	key, err := ReadInput(pubkey, maxKeyFile)
 	if err != nil {

@@ -124,7 +124,7 @@ func (g *Gate) changeToken(b *batch, caller kernel.Caller, tok token.Token, from
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: caller.Principal,
 		Token: &ledger.TokenChange{
 			Change: change, ID: tok.ID, Name: tok.Name, Roles: []kernel.Role{tok.Role},
-			Agent: tok.Agent, SpeaksFor: tok.SpeaksFor, Expires: tok.Expires,
+			Agent: tok.Agent, SpeaksFor: tok.SpeaksFor, Expires: tok.Expires, Hash: tok.Hash,
 		},
 	}, nil)
 	if err != nil {

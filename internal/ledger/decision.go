@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +12,9 @@ import (
 )
 
 // Decision gives back the answer that a decision entry recorded. After erasure
-// its RequestDigest is empty.
+// its RequestDigest is empty. A row that does not hash to its leaf, whose
+// columns are not what its body says, or whose request is not what was
+// committed to, is an error: no answer is made of it.
 func Decision(row store.Entry) (kernel.Decision, error) {
 	e, err := Decode(row.Body)
 	if err != nil {
@@ -20,7 +23,26 @@ func Decision(row store.Entry) (kernel.Decision, error) {
 	if e.Decision == nil {
 		return kernel.Decision{}, fmt.Errorf("entry %d is a %s, not a decision", row.Seq, e.Kind())
 	}
+	if err := checkRow(e, row); err != nil {
+		return kernel.Decision{}, fmt.Errorf("entry %d was changed: %w; run \"kernel log verify\"", row.Seq, err)
+	}
 	return Answer(e, row), nil
+}
+
+func checkRow(e Entry, row store.Entry) error {
+	want := derive(e, row.Body)
+	switch {
+	case row.Leaf != want.Leaf:
+		return errors.New("it does not hash to its leaf")
+	case row.Shard != want.Shard || row.Seq != want.Seq:
+		return errors.New("it stands in another place than its body says")
+	case row.ID != want.ID || row.Caller != want.Caller || row.Agent != want.Agent || row.Instant != want.Instant ||
+		row.Kind != want.Kind || row.Action != want.Action || row.Decision != want.Decision:
+		return errors.New("its columns are not what its body says")
+	case row.Private == nil:
+		return nil
+	}
+	return CheckPrivate(e.Decision.Commitment, row.Private)
 }
 
 // Answer is what [Decision] reads from the row of an entry, for whoever just

@@ -135,7 +135,7 @@ func plainOrNil(err error) error {
 func tokenFromWire(w *wireToken) (*TokenChange, error) {
 	t := &TokenChange{
 		Change: w.Change, ID: w.ID, Name: w.Name, Roles: w.Roles,
-		Agent: w.Agent, SpeaksFor: w.SpeaksFor,
+		Agent: w.Agent, SpeaksFor: w.SpeaksFor, Hash: w.Hash,
 	}
 	if w.Expires == "" {
 		return t, nil

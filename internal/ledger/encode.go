@@ -160,6 +160,7 @@ func (c *canonical) token(t *TokenChange) {
 		c.keep(err)
 		c.text("expires", expires)
 	}
+	c.textIfAny("hash", t.Hash)
 	c.text("id", t.ID)
 	c.text("name", t.Name)
 	texts(c, "roles", t.Roles)

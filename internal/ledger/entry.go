@@ -78,7 +78,7 @@ type PolicyChange struct {
 	Previous string // of the one before; empty for the first
 }
 
-// TokenChange is the body of a token entry; the secret is nowhere in it.
+// TokenChange is the body of a token entry; of the secret it has the hash.
 type TokenChange struct {
 	Change    string // "created" or "revoked"
 	ID        string
@@ -87,6 +87,7 @@ type TokenChange struct {
 	Agent     string    // with the role agent
 	SpeaksFor []string  // with the role gateway
 	Expires   time.Time // zero: never
+	Hash      string    // hex SHA-256 of the secret: the key of its record; empty in entries of before it was kept
 }
 
 // Access is the body of an access entry: who read is the entry's caller.

@@ -80,7 +80,7 @@ func (s *Sealer) readLeaves(ctx context.Context, signed merkle.Checkpoint, head 
 			return err
 		}
 		if leaf.Seq != tree.Size() {
-			return fmt.Errorf("%w: entry %d is missing", ErrDiffers, tree.Size())
+			return fmt.Errorf("%w: entry %d is missing, the next that is there is %d", ErrDiffers, tree.Size(), leaf.Seq)
 		}
 		if err := errors.Join(tree.Append(leaf.Hash), check()); err != nil {
 			return err

@@ -24,6 +24,7 @@ func CheckpointKey(size uint64) store.RecordKey {
 // nothing, and a log rewritten as a whole passes.
 type Trust struct {
 	VerifierKey string   // of the log, obtained from elsewhere than the log
+	Records     bool     // the store is a kernel's own: its records, and what entries say of each other, are checked too
 	Checkpoints []string // signed notes besides those in the store: the published file, an auditor's copy
 }
 

@@ -24,6 +24,9 @@ const onlyShard = 0
 // report that is not OK.
 func Verify(ctx context.Context, r store.Reader, trust Trust) (Report, error) {
 	v := verification{reader: r}
+	if trust.Records {
+		v.history = newHistory()
+	}
 	v.Kinds = map[Kind]uint64{}
 	if trust.VerifierKey != "" {
 		key, err := note.NewVerifier(trust.VerifierKey)
@@ -37,10 +40,14 @@ func Verify(ctx context.Context, r store.Reader, trust Trust) (Report, error) {
 		func(ctx context.Context) error { return v.claims(ctx, trust) },
 		v.entries,
 		v.end,
+		v.records,
 	} {
 		if err := step(ctx); err != nil {
 			return v.Report, err
 		}
+	}
+	if trust.Records && trust.VerifierKey != "" && v.Entries > 0 && v.Trust.Checkpoints == 0 {
+		v.log("no signed checkpoint: only the log's own hashes were used, so a log rewritten as a whole would not be noticed")
 	}
 	return v.Report, nil
 }
@@ -55,6 +62,8 @@ type verification struct {
 	last      int64        // the instant of the entry before
 	bodies    *merkle.Tree // of the entries as they are; nil after a gap
 	leaves    *merkle.Tree // of their stored leaf hashes; nil after a gap
+	history   *history     // what the entries so far said; nil: it is not checked
+	light     uint64       // decisions before this seq are hashed, not read
 	pending   []claim      // not reached yet, by size
 	agreed    uint64       // the size up to which the log is as some checkpoint says
 	different bool         // from a checkpoint: later ones cannot be compared
@@ -149,7 +158,9 @@ func (v *verification) entry(row store.Entry) {
 	if leaf != row.Leaf {
 		v.Findings.entry(row.Seq, "it does not hash to its leaf: the body or the leaf was changed")
 	}
-	v.body(row)
+	if row.Seq >= v.light || !isDecision(row.Body) {
+		v.body(row)
+	}
 	v.extend(leaf, row.Leaf)
 	v.reached()
 }
@@ -217,6 +228,11 @@ func (v *verification) body(row store.Entry) {
 		}
 	}
 	v.private(e, row)
+	if v.history != nil {
+		for _, problem := range v.history.follow(e) {
+			v.Findings.entry(row.Seq, "%s", problem)
+		}
+	}
 }
 
 func quote(v any) any {

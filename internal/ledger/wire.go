@@ -76,6 +76,7 @@ type wireToken struct {
 	Agent     string        `json:"agent"`
 	Change    string        `json:"change"`
 	Expires   string        `json:"expires"`
+	Hash      string        `json:"hash"`
 	ID        string        `json:"id"`
 	Name      string        `json:"name"`
 	Roles     []kernel.Role `json:"roles"`

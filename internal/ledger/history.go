@@ -1,0 +1,134 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+)
+
+// raceGrace is how long after the end of a token a decision for it may still
+// be recorded: the caller was known before the token ended, and its call was
+// under way.
+const raceGrace = time.Minute
+
+// tokenPrefix begins the principals that are tokens.
+const tokenPrefix = "token:"
+
+// A history is what the entries so far say was in force: which policy, which
+// tokens. It grows with the number of tokens and policies, not of decisions.
+type history struct {
+	batch  string // of the entry before
+	before string // the policy active when that batch began
+	active string // the policy active now
+	seen   map[string]bool
+	tokens map[string]*tokenPast
+	byHash map[string]string // ids
+}
+
+// A tokenPast is what the token entries say of one token.
+type tokenPast struct {
+	TokenChange           // as it was created
+	revoked     time.Time // zero: it is not
+}
+
+func newHistory() *history {
+	return &history{seen: map[string]bool{}, tokens: map[string]*tokenPast{}, byHash: map[string]string{}}
+}
+
+// isDecision tells the body of a decision without reading it: unescaped quotes
+// stand only around members, and no other member kind has a string.
+func isDecision(body []byte) bool { return bytes.Contains(body, []byte(`,"kind":"decision",`)) }
+
+// follow takes the next entry and returns what contradicts those before it.
+func (h *history) follow(e Entry) (problems []string) {
+	if e.Batch != h.batch {
+		h.batch, h.before = e.Batch, h.active
+	}
+	switch {
+	case e.Policy != nil:
+		return h.policy(e.Policy)
+	case e.Token != nil:
+		return h.token(e)
+	case e.Decision != nil:
+		return h.decision(e)
+	}
+	return nil
+}
+
+func (h *history) policy(p *PolicyChange) (problems []string) {
+	if p.Previous != h.active && p.Previous != h.before {
+		problems = append(problems, fmt.Sprintf("it says that policy %q was active before it, the entries say %q", p.Previous, h.active))
+	}
+	h.active, h.seen[p.Version] = p.Version, true
+	return problems
+}
+
+func (h *history) token(e Entry) []string {
+	t := e.Token
+	past, known := h.tokens[t.ID]
+	switch {
+	case t.Change == "created" && known:
+		return []string{"token " + t.ID + " was created before"}
+	case t.Change == "created" && t.Hash != "" && h.byHash[t.Hash] != "":
+		return []string{"token " + t.ID + " has the secret of token " + h.byHash[t.Hash]}
+	case t.Change == "created":
+		h.tokens[t.ID] = &tokenPast{TokenChange: *t}
+		if t.Hash != "" {
+			h.byHash[t.Hash] = t.ID
+		}
+		return nil
+	case !known:
+		return []string{"token " + t.ID + " is revoked, but no entry says that it was created"}
+	}
+	if past.revoked.IsZero() {
+		past.revoked = e.Instant
+	}
+	if !past.same(*t) {
+		return []string{"it revokes another token " + t.ID + " than was created"}
+	}
+	return nil
+}
+
+// same compares all that entries and records both say of a token.
+func (p *tokenPast) same(t TokenChange) bool {
+	return p.Name == t.Name && slices.Equal(p.Roles, t.Roles) && p.Agent == t.Agent &&
+		slices.Equal(p.SpeaksFor, t.SpeaksFor) && p.Expires.Equal(t.Expires) && p.Hash == t.Hash
+}
+
+func (h *history) decision(e Entry) (problems []string) {
+	if v := e.Decision.Verdict.PolicyVersion; v == "" || v != h.active && v != h.before {
+		problems = append(problems, fmt.Sprintf("it was decided under policy %s, but %s was active", v, orNone(h.active)))
+	}
+	id, isToken := strings.CutPrefix(e.Caller, tokenPrefix)
+	if !isToken {
+		if e.Caller != "dev" { // the caller of a kernel that runs with --dev
+			problems = append(problems, fmt.Sprintf("its caller %q is no token", e.Caller))
+		}
+		return problems
+	}
+	past, known := h.tokens[id]
+	switch {
+	case !known:
+		return append(problems, "its caller is token "+id+", which no entry before it created")
+	case !past.revoked.IsZero() && e.Instant.Sub(past.revoked) > raceGrace:
+		problems = append(problems, "its caller is token "+id+", which was revoked at "+past.revoked.Format(time.RFC3339))
+	case !past.Expires.IsZero() && e.Instant.Sub(past.Expires) > raceGrace:
+		problems = append(problems, "its caller is token "+id+", which expired at "+past.Expires.Format(time.RFC3339))
+	}
+	caller := kernel.Caller{Principal: e.Caller, Roles: past.Roles, Agent: past.Agent, SpeaksFor: past.SpeaksFor}
+	if !caller.MaySpeakFor(e.Decision.Agent) {
+		problems = append(problems, fmt.Sprintf("its caller is token %s, which may not speak for agent %q", id, e.Decision.Agent))
+	}
+	return problems
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
