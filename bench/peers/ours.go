@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/bench/peers/contest"
@@ -40,12 +42,14 @@ func (o *ours) Struct(q *contest.Request, a *contest.Answer) error {
 	return o.decide(oursRequest(q), a)
 }
 
+// JSON gives the evaluator the bytes as they are: nobody changes them while
+// it decides.
 func (o *ours) JSON(body []byte, a *contest.Answer) error {
-	request, err := kernel.DecodeRequest(body)
+	v, err := o.evaluator.DecideJSON(unsafe.String(unsafe.SliceData(body), len(body)), eval.Input{Now: now})
 	if err != nil {
 		return err
 	}
-	return o.decide(request, a)
+	return answer(v, a)
 }
 
 func (o *ours) decide(request kernel.Request, a *contest.Answer) error {
@@ -53,14 +57,21 @@ func (o *ours) decide(request kernel.Request, a *contest.Answer) error {
 	if err != nil {
 		return err
 	}
+	return answer(v, a)
+}
+
+func answer(v kernel.Verdict, a *contest.Answer) error {
 	switch v.Decision {
+	case kernel.Deny:
 	case kernel.Allow:
 		a.Effect = contest.Allow
 	case kernel.RequireApproval:
 		a.Effect, a.Approvals = contest.RequireApproval, v.ApprovalsRequired
+	default:
+		return fmt.Errorf("the decision is %v", v.Decision)
 	}
 	for _, id := range v.Rules {
-		a.Rules = append(a.Rules, id[len("rules/"):]) // ids are document/id
+		a.Rules = append(a.Rules, id[strings.IndexByte(id, '/')+1:]) // ids are document/id
 	}
 	return nil
 }
@@ -75,8 +86,14 @@ func oursRequest(q *contest.Request) kernel.Request {
 	}
 }
 
+// oursFiles writes the rules as several documents: none may be over a MiB.
 func oursFiles(set contest.Set) []pdl.File {
-	return []pdl.File{{Name: "schema.yaml", Data: oursSchema(set)}, {Name: "rules.yaml", Data: oursRules(set)}}
+	files := []pdl.File{{Name: "schema.yaml", Data: oursSchema(set)}}
+	for rules := range slices.Chunk(set.Rules, 1000) {
+		name := fmt.Sprintf("rules%d", len(files))
+		files = append(files, pdl.File{Name: name + ".yaml", Data: oursRules(name, rules)})
+	}
+	return files
 }
 
 func oursSchema(set contest.Set) []byte {
@@ -111,10 +128,10 @@ actions:
 	return []byte(b.String())
 }
 
-func oursRules(set contest.Set) []byte {
+func oursRules(name string, rules []contest.Rule) []byte {
 	var b strings.Builder
-	b.WriteString("pdl: v1\nkind: policy\nname: rules\nrules:\n")
-	for _, r := range set.Rules {
+	fmt.Fprintf(&b, "pdl: v1\nkind: policy\nname: %s\nrules:\n", name)
+	for _, r := range rules {
 		fmt.Fprintf(&b, "  - id: %s\n    match: {action: %s, resource.environment: %s, agent.role: %s, resource.sensitivity: %s}\n",
 			r.ID, r.Action, r.Environment, r.Role, r.Sensitivity)
 		fmt.Fprintf(&b, "    when: params.amount %s %d\n    effect: %s\n", r.Op, r.Limit, r.Effect)

@@ -87,7 +87,7 @@ func raceOver(ctx context.Context, p plan, f *field, n int, all results, stderr 
 	}()
 	for _, name := range f.names {
 		fmt.Fprintf(stderr, "%d rules: %s loads them and is compared with the reference\n", n, name)
-		task := contest.Task{Engine: name, Seed: p.seed, Rules: n, Requests: p.requests, Checked: p.checked}
+		task := contest.Task{Engine: name, Seed: p.seed, Rules: n, Requests: p.requests, Checked: p.toCheck(n)}
 		runner, err := contest.Start(ctx, task, stderr, f.program[name][0], f.program[name][1:]...)
 		if err != nil {
 			return err

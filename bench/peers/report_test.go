@@ -17,7 +17,7 @@ func TestNumbersHaveThreeDigits(t *testing.T) {
 			t.Errorf("number(%v) = %q, want %q", v, got, want)
 		}
 	}
-	for ns, want := range map[float64]string{38: "38 ns", 1500: "1.5 µs", 4.2e6: "4.2 ms"} {
+	for ns, want := range map[float64]string{38: "38 ns", 1500: "1.5 µs", 4.2e6: "4.2 ms", 2.3e9: "2.3 s"} {
 		if got := nanoseconds(ns); got != want {
 			t.Errorf("nanoseconds(%v) = %q, want %q", ns, got, want)
 		}
