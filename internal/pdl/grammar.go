@@ -67,6 +67,8 @@ const (
 	ConstraintName             // a constraint of the schema
 	RuleName                   // document/id
 	TypeSyntax                 // int(0..10)
+	ApprovalName               // an approval document
+	EventName                  // an action, or an event of the schema
 )
 
 // Kinds lists the kinds of documents, in the order of the reference.

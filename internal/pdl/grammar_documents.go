@@ -88,7 +88,7 @@ var eventForm = &Form{Keys: []Key{
 }}
 
 var factForm = &Form{Keys: []Key{
-	{Name: "event", Required: true, Form: naming(ActionName), About: "The action or the event that is counted."},
+	{Name: "event", Required: true, Form: naming(EventName), About: "The action or the event that is counted."},
 	{Name: "by", Required: true, Form: listOf(naming(AttributePath)), About: "The attributes that have to be equal.", Examples: []string{"[agent.id]"}},
 	{Name: "count", Form: words("true"), About: "How many there were."},
 	{Name: "sum", Form: naming(AttributePath), About: "The sum of a parameter that is never negative."},
@@ -126,7 +126,7 @@ var ruleForm = &Form{Keys: []Key{
 	{Name: "effect", Required: true, Form: words(kernel.EffectNames()...), About: "What the rule says when it holds: a DENY beats REQUIRE_APPROVAL, which beats ALLOW."},
 	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of the answer when the rule holds; low where nothing is said."},
 	{Name: "approvals", Form: integerForm(1, maxApprovals), About: "How many approvals, for REQUIRE_APPROVAL only; 1 where nothing is said."},
-	{Name: "approval", Form: sentence(128), About: "The approval document that says who may vote; `default`, if there is one, where nothing is said."},
+	{Name: "approval", Form: naming(ApprovalName), About: "The approval document that says who may vote; `default`, if there is one, where nothing is said."},
 	{Name: "constraints", Form: obligationsForm, About: "What the answer obliges to. Not for DENY."},
 	{Name: "reason", Form: sentence(maxSentence), About: "Why, for whoever reads the answer."},
 	{Name: "advice", Form: sentence(maxSentence), About: "What to do instead."},
