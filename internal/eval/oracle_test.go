@@ -2,6 +2,7 @@ package eval_test
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ type oracle struct {
 	data     map[string]any
 
 	calendars map[string]any
+
+	plain, paranoid *eval.Evaluator // of the program that was decided with last
 }
 
 func newOracle(t testing.TB, b *pdl.Bundle) *oracle {
@@ -318,7 +321,33 @@ func (o *oracle) agree(t testing.TB, p *eval.Program, in eval.Input) kernel.Verd
 	if got.Reason == "" || got.Code == "" || got.PolicyVersion != o.bundle.Version || len(got.RequestDigest) != len("sha256:")+64 {
 		t.Fatalf("Decide(%s) = %s: a member is missing", text(t, in.Request), text(t, got))
 	}
+	o.everyWay(t, p, in, got)
 	return got
+}
+
+// everyWay decides again with evaluators that decided before: one that trusts
+// the index and what it remembers, and one that does not; from Go values, and
+// from the document of the request.
+func (o *oracle) everyWay(t testing.TB, p *eval.Program, in eval.Input, want kernel.Verdict) {
+	t.Helper()
+	if o.plain == nil || o.plain.Program() != p {
+		o.plain, o.paranoid = p.NewEvaluator(eval.Config{}), p.NewEvaluator(eval.Config{Paranoid: true})
+	}
+	in.Digest = want.RequestDigest
+	doc, err := in.Request.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for way, decide := range map[string]func() (kernel.Verdict, error){
+		"Evaluator.Decide":             func() (kernel.Verdict, error) { return o.plain.Decide(in) },
+		"Evaluator.DecideJSON":         func() (kernel.Verdict, error) { return o.plain.DecideJSON(string(doc), in) },
+		"a paranoid Evaluator's":       func() (kernel.Verdict, error) { return o.paranoid.Decide(in) },
+		"a paranoid Evaluator's, JSON": func() (kernel.Verdict, error) { return o.paranoid.DecideJSON(string(doc), in) },
+	} {
+		if got, err := decide(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s(%s) = %s, %v, want %s", way, doc, text(t, got), err, text(t, want))
+		}
+	}
 }
 
 func text(t testing.TB, v any) string {
