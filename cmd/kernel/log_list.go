@@ -124,7 +124,7 @@ func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Seq, row.Instant.Format("2006-01-02T15:04:05.000Z"), cell(string(row.Kind)),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Seq, row.Instant.Format("2006-01-02T15:04:05.000Z"), cell(row.Kind),
 			cell(row.Caller), cell(row.Agent), cell(row.Action), cell(row.Decision), cell(row.ID))
 	}
 	return w.Flush()

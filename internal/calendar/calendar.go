@@ -49,9 +49,12 @@ type Interval struct{ Start, End int64 }
 // more on both sides for instants that are computed from it.
 const firstYear, lastYear = 1890, 2199
 
-// First and Last bound the instants [First, Last) that calendars know of, in
-// seconds since 1970-01-01T00:00:00Z: 1890-01-01 to 2200-01-01, both UTC.
-const First, Last = -2524521600, 7258118400
+// First is the first instant that calendars know of, 1890-01-01 UTC, in seconds
+// since 1970-01-01T00:00:00Z.
+const First = -2524521600
+
+// Last is the instant from which on they know of none, 2200-01-01 UTC, likewise.
+const Last = 7258118400
 
 // Compile resolves local times: one that does not exist is the instant after
 // the gap; one that exists twice is the first for From, the second for To.

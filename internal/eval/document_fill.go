@@ -53,6 +53,7 @@ func (m *member) fillToken(fr *frame, tokens []tape.Token, at int32) bool {
 		return m.fillBool(fr, v.Kind == tape.True)
 	case tape.Array:
 		return m.kind == pdl.List && m.fillTokens(fr, tokens, at)
+	case tape.Null, tape.Number, tape.Object: // of no type
 	}
 	return false
 }
@@ -77,6 +78,7 @@ func (m *member) addToken(fr *frame, v *tape.Token) bool {
 		return m.addInt(fr, v.Int)
 	case tape.True, tape.False:
 		return m.addBool(fr, v.Kind == tape.True)
+	case tape.Null, tape.Number, tape.Array, tape.Object: // of no element type
 	}
 	return false
 }

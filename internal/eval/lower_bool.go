@@ -94,7 +94,7 @@ func (l *lowerer) predicate(e ast.Expr) cond {
 	}
 	switch call.FunctionName() {
 	case "isIP", "isCIDR", "containsIP", "containsCIDR":
-		return l.addressTest(e, call)
+		return l.addressTest(call)
 	case "active":
 		return l.active(e, call)
 	}

@@ -71,7 +71,7 @@ func rangeOf(s string) (netip.Prefix, bool) {
 }
 
 // addressTest lowers `isIP(text)`, `cidr(…).containsIP(…)` and the like.
-func (l *lowerer) addressTest(e ast.Expr, call ast.CallExpr) cond {
+func (l *lowerer) addressTest(call ast.CallExpr) cond {
 	arg := call.Args()[0]
 	switch name := call.FunctionName(); {
 	case name == "isIP":

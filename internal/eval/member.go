@@ -39,6 +39,7 @@ func (l *layout) member(f *field) member {
 		if f.Type.Elem.Kind == pdl.Enum {
 			m.enum = l.vocabulary(f.Type.Elem.Values)
 		}
+	case pdl.Bool, pdl.Timestamp, pdl.Duration: // their bounds are not declared
 	}
 	return m
 }

@@ -9,8 +9,6 @@ import (
 	"github.com/strixlabs/execution-kernel"
 )
 
-func byName(a, b *rule) int { return cmp.Compare(a.Name, b.Name) }
-
 // merge makes the verdict of an outcome. Every step is commutative,
 // associative and idempotent; only names decide an order.
 func (p *Program) merge(in *Input, sh *shape, o outcome) kernel.Verdict {

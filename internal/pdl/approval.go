@@ -195,14 +195,12 @@ func (c *compiler) automatic(n *node, w *workflow) {
 // workflowOf reads the workflow of a rule; n is nil where the rule names none.
 // What the workflow reads must be there wherever the rule matches.
 func (c *compiler) workflowOf(n *node, r *Rule, covered *typing) {
-	name, at := defaultApproval, span{}
+	name := defaultApproval
 	switch {
 	case n == nil && (r.Effect != kernel.RequireApproval || c.workflows[defaultApproval] == nil):
 		return
-	case n == nil:
-		at = c.workflows[defaultApproval].at
-	default:
-		at = n.span()
+	case n != nil:
+		at := n.span()
 		var ok bool
 		if name, ok = c.text(n, "approval", 128); !ok {
 			return

@@ -122,7 +122,7 @@ func (c *compiler) fact(name string, optional bool, p pair) Fact {
 	case fact.Measure != Last && fact.Measure != 0 && optional:
 		c.errorf(p.key.span(), "leave the ? out", "the fact %s is 0 where nothing happened, and never absent", name)
 	}
-	from, ok := c.eventOf(f, name)
+	from, ok := c.eventOf(f)
 	if w := f.need("within"); w != nil {
 		fact.Within = c.window(w)
 	}
@@ -175,7 +175,7 @@ type origin struct {
 }
 
 // eventOf finds the action or the declared event.
-func (c *compiler) eventOf(f *fields, fact string) (origin, bool) {
+func (c *compiler) eventOf(f *fields) (origin, bool) {
 	n := f.need("event")
 	if n == nil {
 		return origin{}, false

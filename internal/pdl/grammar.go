@@ -148,8 +148,9 @@ func matching(pattern string, most int) *Form {
 // sentence is the form of a free text.
 func sentence(most int) *Form { return &Form{Text: &Text{Most: most}} }
 
-func integerForm(least, most int64) *Form {
-	return &Form{Text: &Text{Integer: true, Min: least, Max: most}}
+// countOfVotes is the form of a number of approvals.
+func countOfVotes(least int64) *Form {
+	return &Form{Text: &Text{Integer: true, Min: least, Max: maxApprovals}}
 }
 
 // naming is the form of a text that names something.

@@ -1,9 +1,9 @@
 package pdl
 
 var approvalForm = head("approval", matching(namePattern, 128), "Names the workflow, for rules: approval: name. `default` is that of rules that name none.",
-	Key{Name: "quorum", Form: integerForm(1, maxApprovals), About: "How many votes at least; 1 where nothing is said."},
+	Key{Name: "quorum", Form: countOfVotes(1), About: "How many votes at least; 1 where nothing is said."},
 	Key{Name: "of", Required: true, Form: listOf(voterForm), About: "Who may vote.", Examples: []string{"[{role: sre}, {team_of: resource.owner_team}]"}},
-	Key{Name: "require", Form: listOf(&Form{Keys: append(voterKeys, Key{Name: "min", Required: true, Form: integerForm(1, maxApprovals), About: "How many of them."})}),
+	Key{Name: "require", Form: listOf(&Form{Keys: append(voterKeys, Key{Name: "min", Required: true, Form: countOfVotes(1), About: "How many of them."})}),
 		About: "Whose votes have to be among them.", Examples: []string{"[{role: sre, min: 1}]"}},
 	Key{Name: "separation_of_duty", Form: oneOrMore(words(separations...)), About: "Who may not vote.", Examples: []string{"[requester, policy_author]"}},
 	Key{Name: "expires", Form: sentence(64), About: "How long a request waits.", Examples: []string{"4h"}},

@@ -125,7 +125,7 @@ var ruleForm = &Form{Keys: []Key{
 		Examples: []string{"has(context.ticket) && params.amount_cents <= 20000"}},
 	{Name: "effect", Required: true, Form: words(kernel.EffectNames()...), About: "What the rule says when it holds: a DENY beats REQUIRE_APPROVAL, which beats ALLOW."},
 	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of the answer when the rule holds; low where nothing is said."},
-	{Name: "approvals", Form: integerForm(1, maxApprovals), About: "How many approvals, for REQUIRE_APPROVAL only; 1 where nothing is said."},
+	{Name: "approvals", Form: countOfVotes(1), About: "How many approvals, for REQUIRE_APPROVAL only; 1 where nothing is said."},
 	{Name: "approval", Form: naming(ApprovalName), About: "The approval document that says who may vote; `default`, if there is one, where nothing is said."},
 	{Name: "constraints", Form: obligationsForm, About: "What the answer obliges to. Not for DENY."},
 	{Name: "reason", Form: sentence(maxSentence), About: "Why, for whoever reads the answer."},

@@ -34,7 +34,7 @@ var caseForm = &Form{Keys: []Key{
 var expectForm = &Form{Keys: []Key{
 	{Name: "decision", Form: words(kernel.EffectNames()...), About: "The decision."},
 	{Name: "risk_level", Form: words(kernel.RiskNames()...), About: "The risk level."},
-	{Name: "approvals_required", Form: integerForm(0, maxApprovals), About: "How many approvals are required."},
+	{Name: "approvals_required", Form: countOfVotes(0), About: "How many approvals are required."},
 	{Name: "workflows", Form: listOf(sentence(128)), About: "Exactly these approval workflows, in any order."},
 	{Name: "constraints", Form: obligationsForm, About: "All constraints with their values."},
 	{Name: "code", Form: words(verdictCodes...), About: "What the decision rests on."},

@@ -210,6 +210,7 @@ func (decl declaration) named(d *DocumentOutline, name, value *node, owner strin
 			value = value.member("merge")
 		}
 		s.Text = value.text
+	case ResourceTypeSymbol, CalendarSymbol, ApprovalSymbol: // their name says it all
 	}
 	return s
 }
