@@ -47,7 +47,11 @@ func CoverFully(p *Program, tests []*pdl.Test) FullCoverage {
 	branches, shown := map[string][]pdl.Branch{}, map[string][]seen{}
 	for _, r := range p.rules {
 		if r.When != nil {
-			branches[r.Name] = r.When.Branches()
+			when, err := r.packed.condition()
+			if err != nil {
+				continue
+			}
+			branches[r.Name] = when.Branches()
 			shown[r.Name] = make([]seen, len(branches[r.Name]))
 		}
 	}

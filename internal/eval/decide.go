@@ -123,17 +123,26 @@ func (e *Evaluator) plainly(r *rule) tri {
 	return e.condition(r)(e.frame)
 }
 
+// again unpacks and lowers a condition that was lowered before, which cannot
+// fail; if it did, the condition would have no value.
+func (p *Program) again(r *rule) cond {
+	when, err := r.packed.condition()
+	if err == nil {
+		var c cond
+		if c, err = p.condition(r, when); err == nil {
+			return c
+		}
+	}
+	return func(*frame) tri { return failed(faultAbsent) }
+}
+
 // condition returns the condition of a rule, lowered when it is first needed.
 func (e *Evaluator) condition(r *rule) cond {
 	if e.conditions == nil {
 		e.conditions = make([]cond, len(e.program.rules))
 	}
 	if e.conditions[r.place] == nil {
-		c, err := e.program.condition(r)
-		if err != nil { // it could be lowered before, and nothing has changed
-			c = func(*frame) tri { return failed(faultAbsent) }
-		}
-		e.conditions[r.place] = c
+		e.conditions[r.place] = e.program.again(r)
 	}
 	return e.conditions[r.place]
 }

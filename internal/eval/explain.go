@@ -60,11 +60,15 @@ func resultOf(t tri) (Result, string) {
 // first, each text once; the insides of exists, all and exists_one have a
 // value for each element and are left out.
 func (p *Program) values(r *rule, fr *frame) []Value {
-	l := p.lowerer(r.Rule)
-	l.ast = r.When.AST
 	values := []Value{}
+	when, err := r.packed.condition()
+	if err != nil {
+		return values
+	}
+	l := p.lowerer(r.Rule)
+	l.ast = when.AST
 	seen := map[string]bool{}
-	for _, e := range parts(r.When.AST.Expr(), nil) {
+	for _, e := range parts(when.AST.Expr(), nil) {
 		text := render(e)
 		if seen[text] {
 			continue

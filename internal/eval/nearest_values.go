@@ -44,8 +44,8 @@ func editsOf(p *Program, sh *shape, in Input) []Edit {
 		for _, a := range rule.Match {
 			r.at(a.Path).texts = append(r.at(a.Path).texts, a.Values...)
 		}
-		if rule.When != nil {
-			r.read(rule.When.AST.Expr())
+		if tree := rule.expression(); tree != nil {
+			r.read(tree)
 		}
 	}
 	var edits []Edit
@@ -566,8 +566,8 @@ func readsClock(rules []*rule) bool {
 		}
 	})
 	for _, r := range rules {
-		if r.When != nil {
-			ast.PreOrderVisit(r.When.AST.Expr(), visit)
+		if tree := r.expression(); tree != nil {
+			ast.PreOrderVisit(tree, visit)
 		}
 	}
 	return found

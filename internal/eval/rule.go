@@ -11,7 +11,7 @@ import (
 
 // A rule is a policy rule or table row, lowered.
 type rule struct {
-	*pdl.Rule
+	packed
 	place  int // among all rules, by name
 	needed int // approvals: its own, or the quorum of its workflow where that is more
 	shadow bool
@@ -35,8 +35,12 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	if n := len(p.rules); n > 0 && p.rules[n-1].Name == r.Name {
 		return errors.New("another rule has the same name")
 	}
-	lowered := &rule{Rule: r, place: len(p.rules), needed: max(r.Approvals, p.quorums[r.Approval]), shadow: r.Shadow}
-	if err := p.lower(lowered); err != nil {
+	kept, err := pack(r)
+	if err != nil {
+		return err
+	}
+	lowered := &rule{packed: kept, place: len(p.rules), needed: max(r.Approvals, p.quorums[r.Approval]), shadow: r.Shadow}
+	if err := p.lower(lowered, r.When); err != nil {
 		return err
 	}
 	p.rules = append(p.rules, lowered)
@@ -52,7 +56,7 @@ func (p *Program) lowerer(r *pdl.Rule) *lowerer {
 }
 
 // lower makes of a rule what decisions look at.
-func (p *Program) lower(r *rule) error {
+func (p *Program) lower(r *rule, when *pdl.Condition) error {
 	l := p.lowerer(r.Rule)
 	if len(l.shapes) == 0 {
 		return errors.New("no action it covers takes the resource types it matches")
@@ -67,7 +71,7 @@ func (p *Program) lower(r *rule) error {
 	r.rivals = rivals(r.beats)
 	r.equalities = equalities(r.atoms)
 	if r.When != nil {
-		if err := p.lowerCondition(l, r); err != nil {
+		if err := p.lowerCondition(l, r, when); err != nil {
 			return err
 		}
 	}
@@ -79,12 +83,12 @@ func (p *Program) lower(r *rule) error {
 	return nil
 }
 
-func (p *Program) lowerCondition(l *lowerer, r *rule) error {
-	if _, err := p.condition(r); err != nil {
+func (p *Program) lowerCondition(l *lowerer, r *rule, when *pdl.Condition) error {
+	if _, err := p.condition(r, when); err != nil {
 		return err
 	}
-	l.ast = r.When.AST
-	checks, equalities, rest := l.conjuncts(r.When.AST.Expr())
+	l.ast = when.AST
+	checks, equalities, rest := l.conjuncts(when.AST.Expr())
 	r.checks = append(r.checks, checks...)
 	r.equalities = append(r.equalities, equalities...)
 	if len(rest) > 0 {
@@ -99,13 +103,10 @@ func (p *Program) lowerCondition(l *lowerer, r *rule) error {
 
 // condition lowers the whole condition of a rule: what the checks and the rest
 // are held against.
-func (p *Program) condition(r *rule) (cond, error) {
-	if r.When.AST == nil {
-		return nil, errors.New("its condition has no checked expression")
-	}
+func (p *Program) condition(r *rule, when *pdl.Condition) (cond, error) {
 	l := p.lowerer(r.Rule)
-	l.ast = r.When.AST
-	c := l.bools(r.When.AST.Expr())
+	l.ast = when.AST
+	c := l.bools(when.AST.Expr())
 	return bounded(c), l.err
 }
 

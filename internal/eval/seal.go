@@ -23,10 +23,11 @@ func (p *Program) seal() {
 			sh.silent = p.merge(&Input{}, sh, outcome{})
 		}
 	}
-	nowhere := &shape{action: &action{}}
+	nowhere, constraints := &shape{action: &action{}}, shared{}
 	for _, r := range p.rules {
 		r.checks, r.equalities = nil, nil
 		r.alone = p.merge(&Input{}, nowhere, outcome{held: []*rule{r}})
+		r.alone.Constraints = constraints.share(r.alone.Constraints)
 	}
 	gather(actions, func(a *action) *[]tuple { return &a.index.tuples })
 	gather(actions, func(a *action) *[]bucket { return &a.index.buckets })
@@ -34,6 +35,18 @@ func (p *Program) seal() {
 	gather(actions, func(a *action) *[]candidate { return &a.candidates })
 	gather(actions, func(a *action) *[]check { return &a.checks })
 	gather(actions, func(a *action) *[]*rule { return &a.rules })
+}
+
+// shared holds maps by what is in them: many rules ask for the same.
+type shared map[string]map[string]any
+
+func (s shared) share(m map[string]any) map[string]any {
+	key := written(m)
+	if have, known := s[key]; known {
+		return have
+	}
+	s[key] = m
+	return m
 }
 
 // gather lays slices that were made one by one behind each other, so that they
