@@ -170,13 +170,14 @@ func TestBadRequestsAreRefusedAndRecordedWithoutTheirBodies(t *testing.T) {
 			t.Errorf("%s: %d entries, the last %+v, want one refusal", c.name, h.size()-size, e)
 			continue
 		}
-		if e.Refusal.Code != c.code || e.Refusal.Path != p.Path || e.Refusal.Size != int64(len(c.body)) || e.Door != "decisions" || e.Caller == "" {
+		if e.Refusal.Code != c.code || !recordedAs(p.Path, e.Refusal.Path) || e.Refusal.Size != int64(len(c.body)) || e.Door != "decisions" || e.Caller == "" {
 			t.Errorf("%s: recorded %+v by %q through %q", c.name, *e.Refusal, e.Caller, e.Door)
 		}
 	}
-	// Member names are told, so that people find them. Values are not.
+	// Member names are told to whoever sent them, and recorded where somebody
+	// declared them. Values are not.
 	for what, text := range map[string]string{"the log of entries": h.everything(), "the service's own log": h.log.String()} {
-		if strings.Contains(strings.ReplaceAll(text, "['"+canary+"']", ""), canary) {
+		if strings.Contains(text, canary) {
 			t.Errorf("%s holds a part of a body", what)
 		}
 	}
@@ -232,4 +233,11 @@ func TestRefusalsOfStrangersAreCountedNotRecorded(t *testing.T) {
 	if !strings.Contains(metrics.body, `kernel_refusals_total{code="unauthenticated"} 8`) {
 		t.Errorf("the metrics do not count them:\n%s", grep(metrics.body, "refusals"))
 	}
+}
+
+// recordedAs reports whether an entry says where a problem was: by the same
+// path, or by its beginning and * from the first name on that nobody declared.
+func recordedAs(path, recorded string) bool {
+	known, cut := strings.CutSuffix(recorded, ".*")
+	return recorded == path || cut && strings.HasPrefix(path, known)
 }

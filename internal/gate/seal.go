@@ -92,8 +92,17 @@ func (g *Gate) keep(ctx context.Context, s ledger.Seal) error {
 	passing := g.seal.passing
 	g.seal.passing = store.RecordKey{} // if the commit fails nobody knows what is there
 	var now time.Time
-	err := g.submit(ctx, &job{apply: func(b *batch) error {
+	// A call that is given up still has its checkpoint persisted: the last one
+	// of a process must not fall between two stools.
+	err := g.submit(context.WithoutCancel(ctx), &job{apply: func(b *batch) error {
 		now = b.now
+		have, err := recordOrNone(g.cfg.Store, key)
+		if err != nil {
+			return err
+		}
+		if string(have.Value) == s.Note {
+			return nil // of a commit whose answer nobody waited for
+		}
 		b.change(store.Transition{RecordKey: key, Value: []byte(s.Note)})
 		if passing.Key != "" {
 			b.change(store.Transition{RecordKey: passing, From: 1})

@@ -167,3 +167,16 @@ func TestNothingIsDecidedWhileTheClockIsFarBehindTheLog(t *testing.T) {
 		t.Errorf("Decide = %v once the clock is right", err)
 	}
 }
+
+func TestACheckpointWhoseCallerLeavesIsKept(t *testing.T) {
+	h := open(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	h.store.OnCommit(func(*store.Batch) { cancel() }) // while it is being persisted
+	first, err := h.Checkpoint(ctx, admin)
+	if err != nil {
+		t.Fatalf("Checkpoint: %v", err)
+	}
+	if again, err := h.Checkpoint(t.Context(), admin); err != nil || again != first {
+		t.Errorf("the next Checkpoint = %q, %v, want the same", again, err)
+	}
+}

@@ -49,7 +49,7 @@ func (c *compiler) rule(d *document, n *node, vars *variables, ids map[string]in
 		r.Shadow = mode == "shadow"
 	}
 	if w := f.got["when"]; w != nil {
-		r.When = c.condition(w, r, covered, vars)
+		r.When = c.condition(w, covered, vars)
 	}
 	c.bundle.Rules = append(c.bundle.Rules, r)
 }
