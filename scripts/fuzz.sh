@@ -13,7 +13,7 @@ if [ -z "$targets" ]; then
 	exit 1
 fi
 # run fuzzes one target. The go command sometimes reports its own deadline as a
-# failure (go.dev/issue/48591); such a run has no failing input and is repeated.
+# failure; such a run has written no failing input, and is repeated.
 run() {
 	for try in 1 2 3; do
 		log=$(${GO:-go} test -run '^$' -fuzz "^$2\$" -fuzztime "$time" -fuzzminimizetime 5s "$1" 2>&1) && return 0
