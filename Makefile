@@ -76,7 +76,7 @@ staticcheck: $(STATICCHECK)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## golangci-lint with the rules of .golangci.yml
-	@$(GOLANGCI_LINT) run ./...
+	@$(GOLANGCI_LINT) run --allow-parallel-runners ./...
 
 $(STATICCHECK):
 	@echo '    building staticcheck $(STATICCHECK_VERSION)'
