@@ -48,6 +48,7 @@ var rooms = []room{
 	{path: "internal/gate", floor: 6},
 
 	{path: "internal/api", floor: 7},
+	{path: "internal/lsp", floor: 7, only: []string{"internal/pdl"}},
 	{path: "internal/store/sqlite", floor: 7},
 	{path: "internal/store/storetest", floor: 7},
 	{path: "client", floor: 7, only: []string{"."}, std: true},

@@ -42,7 +42,7 @@ type DocumentOutline struct {
 	Kind, Name string // "" when they cannot be read
 	File       string
 	Line       int  // of its first line
-	Broken     bool // it is not YAML; it has no symbols
+	Broken     bool // it is not YAML; its symbols are those of what is left without the broken lines
 	Symbols    []Symbol
 }
 
@@ -103,13 +103,14 @@ func outlineOf(file string, k chunk) DocumentOutline {
 			d.Name = m[2]
 		}
 	}
-	c := &compiler{seen: map[Diagnostic]bool{}}
-	roots := c.read(File{Name: file, Data: []byte(k.text)})
-	if len(roots) != 1 || roots[0].kind != mapping {
-		d.Broken = c.failed
+	root, broken := readMapping(file, k.text)
+	d.Broken = broken != nil
+	if d.Broken {
+		root = salvaged(file, k.text, broken)
+	}
+	if root == nil {
 		return d
 	}
-	root := roots[0]
 	if n := root.member("kind"); n != nil && n.kind == scalar {
 		d.Kind = n.text
 	}
@@ -125,6 +126,51 @@ func outlineOf(file string, k chunk) DocumentOutline {
 		d.Symbols[i].Line += k.line - 1
 	}
 	return d
+}
+
+// readMapping reads one document; broken is what keeps it from being YAML.
+func readMapping(file, text string) (root *node, broken Diagnostics) {
+	c := &compiler{seen: map[Diagnostic]bool{}}
+	roots := c.read(File{Name: file, Data: []byte(text)})
+	if c.failed {
+		return nil, c.found
+	}
+	if len(roots) != 1 || roots[0].kind != mapping {
+		return nil, nil
+	}
+	return roots[0], nil
+}
+
+// salvaged reads a broken document without the line that is broken, which is
+// the one that is told or one shortly before it, or without its section.
+func salvaged(file, text string, broken Diagnostics) *node {
+	lines := strings.Split(text, "\n")
+	told := min(broken[0].Line, len(lines)) - 1
+	for _, back := range []int{0, 1, 2} {
+		if at := told - back; at >= 0 {
+			if root, broken := readMapping(file, without(lines, at, at+1)); broken == nil {
+				return root
+			}
+		}
+	}
+	first, last := told, told+1
+	inside := func(line string) bool { return line == "" || strings.ContainsAny(line[:1], " \t\r#-") }
+	for first > 0 && inside(lines[first]) {
+		first--
+	}
+	for last < len(lines) && inside(lines[last]) {
+		last++
+	}
+	root, _ := readMapping(file, without(lines, first, last))
+	return root
+}
+
+func without(lines []string, first, last int) string {
+	rest := slices.Clone(lines)
+	for i := first; i < last; i++ {
+		rest[i] = ""
+	}
+	return strings.Join(rest, "\n")
 }
 
 // A declaration says where documents of a kind declare symbols: a path of
@@ -290,3 +336,6 @@ func Functions() []Function {
 
 // Roots lists the names that begin a path in conditions.
 func Roots() []string { return slices.Clone(rootNames) }
+
+// TypeForms lists how types are written.
+func TypeForms() []string { return slices.Clone(typeForms) }

@@ -77,6 +77,7 @@ func TestOutlineListsWhatIsDeclared(t *testing.T) {
 		"4 deploy [] service, bucket", "1 params.n? [deploy] int(1..5)",
 		"2 facts.deploys [] int(0..9007199254740991)", "2 facts.last_at? [] timestamp",
 		"6 canary [] flag", "6 rows [] int.min",
+		`7 variables.v [p] agent.role == "junior"`, "9 p/a [] ", "9 p/b [] ", // without the broken line
 		"9 t/junior-* [] ", "8 data.limits.most [limits] int", "8 data.limits.bad [limits] nothing",
 		"10 calendar.hours [] ", "11 release [] ",
 	}
