@@ -50,10 +50,9 @@ func (l *layout) begin(fr *frame, names *[alwaysNow]string, now instant) {
 		if name.watched {
 			fr.ids[name.id] = fr.words[text]
 		}
-		fr.mark(int(name.bit))
 	}
 	fr.times.values[l.names[alwaysNow].at] = now
-	fr.mark(int(l.names[alwaysNow].bit))
+	fr.present[0] |= 1<<(alwaysNow+1) - 1 // their bits are the first; see newLayout
 }
 
 func checkNames(req *kernel.Request) error {

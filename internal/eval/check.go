@@ -5,9 +5,9 @@ package eval
 // run in any order and before the rest of its condition. They lie side by
 // side in memory: most rules are decided by looking at one line of it.
 type check struct {
+	value int32  // an interned value, an int, or the number of a set
+	at    uint16 // ids: slot.id; ints: slot.at; presence: slot.bit
 	op    op
-	at    int32 // ids: slot.id; ints: slot.at; presence: slot.bit
-	value int64 // an interned value, an int, or the number of a set
 }
 
 type op uint8
@@ -40,17 +40,17 @@ func allHold(checks []check, fr *frame, sets [][]uint32) bool {
 		case opPresent:
 			ok = fr.has(int(c.at))
 		case opEqual:
-			ok = fr.ints.values[c.at] == c.value
+			ok = fr.ints.values[c.at] == int64(c.value)
 		case opNotEqual:
-			ok = fr.ints.values[c.at] != c.value
+			ok = fr.ints.values[c.at] != int64(c.value)
 		case opLess:
-			ok = fr.ints.values[c.at] < c.value
+			ok = fr.ints.values[c.at] < int64(c.value)
 		case opLessOrEqual:
-			ok = fr.ints.values[c.at] <= c.value
+			ok = fr.ints.values[c.at] <= int64(c.value)
 		case opGreater:
-			ok = fr.ints.values[c.at] > c.value
+			ok = fr.ints.values[c.at] > int64(c.value)
 		case opGreaterOrEqual:
-			ok = fr.ints.values[c.at] >= c.value
+			ok = fr.ints.values[c.at] >= int64(c.value)
 		}
 		if !ok {
 			return false
@@ -68,11 +68,17 @@ func isIn(id uint32, set []uint32) bool {
 	return false
 }
 
+// newCheck reports false when a number is too large for a check.
+func newCheck(o op, at int, value int64) (check, bool) {
+	c := check{value: int32(value), at: uint16(at), op: o}
+	return c, int64(c.value) == value && int(c.at) == at
+}
+
 // check makes the check of an equality.
-func (l *layout) check(q equality) check {
+func (l *layout) check(q equality) (check, bool) {
 	if len(q.values) == 1 {
-		return check{opIs, int32(q.id), int64(q.values[0])}
+		return newCheck(opIs, q.id, int64(q.values[0]))
 	}
 	l.sets = append(l.sets, q.values)
-	return check{opIsIn, int32(q.id), int64(len(l.sets) - 1)}
+	return newCheck(opIsIn, q.id, int64(len(l.sets)-1))
 }

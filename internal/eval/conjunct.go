@@ -22,27 +22,43 @@ func (l *lowerer) conjuncts(e ast.Expr) (checks []check, equalities []equality, 
 		}
 	}
 	for _, x := range operands {
-		if path, ok := l.tests(x); ok {
-			checks = append(checks, check{op: opPresent, at: int32(l.layout.bits[path])})
+		c, q, ok := l.checkOf(x, tested)
+		if !ok {
+			rest = append(rest, x)
 			continue
 		}
-		c, ok := l.comparison(x)
-		s, optional, err := l.attribute(c.path, c.kind, false)
-		switch {
-		case !ok || err != nil || optional && !tested[c.path]:
-			rest = append(rest, x)
-		case c.kind == types.IntKind:
-			checks = append(checks, check{c.op, int32(s.at), c.number})
-		case c.op == opIsNot:
-			q := l.layout.equality(s, c.words)
-			checks = append(checks, check{opIsNot, int32(q.id), int64(q.values[0])})
-		default:
-			q := l.layout.equality(s, c.words)
-			checks = append(checks, l.layout.check(q))
+		checks = append(checks, c)
+		if len(q.values) > 0 {
 			equalities = append(equalities, q)
 		}
 	}
 	return checks, equalities, rest
+}
+
+// checkOf makes a check of an operand, and the equality that it is, if any.
+func (l *lowerer) checkOf(e ast.Expr, tested map[string]bool) (c check, q equality, ok bool) {
+	if path, ok := l.tests(e); ok {
+		c, ok = newCheck(opPresent, l.layout.bits[path], 0)
+		return c, q, ok
+	}
+	x, ok := l.comparison(e)
+	if !ok {
+		return c, q, false
+	}
+	s, optional, err := l.attribute(x.path, x.kind, false)
+	if err != nil || optional && !tested[x.path] {
+		return c, q, false
+	}
+	switch {
+	case x.kind == types.IntKind:
+		c, ok = newCheck(x.op, s.at, x.number)
+	case x.op == opIsNot:
+		c, ok = newCheck(opIsNot, s.id, int64(l.layout.equality(s, x.words).values[0]))
+	default:
+		q = l.layout.equality(s, x.words)
+		c, ok = l.layout.check(q)
+	}
+	return c, q, ok
 }
 
 // tests returns the attribute that an operand asks for with has().

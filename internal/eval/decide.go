@@ -54,16 +54,17 @@ func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
 	if !inRange(now) {
 		return nil, fmt.Errorf("decide: the instant %s is outside 1900-01-01..2190-01-01", in.Now.UTC().Format("2006-01-02T15:04:05Z"))
 	}
-	action := e.program.actions[in.Request.Action]
-	if action != nil && !in.Phase1 {
-		e.shape = action.shape(in.Request.Resource.Type)
+	if !in.Phase1 {
+		e.shape = e.program.find(in.Request.Action, in.Request.Resource.Type)
 	}
 	if e.shape == nil {
+		action := e.program.actions[in.Request.Action]
 		if refusal := e.program.refuse(in, action); refusal != nil {
 			return refusal, nil
 		}
 		e.shape = action.shape(in.Request.Resource.Type)
 	}
+	e.soon = e.shape.ahead()
 	e.frame.reset()
 	if err := e.program.layout.bind(e.frame, e.shape, &in.Request, now); err != nil {
 		return nil, err
@@ -147,5 +148,5 @@ func (e *Evaluator) condition(r *rule) cond {
 	return e.conditions[r.place]
 }
 
-func enforced(r *rule) bool { return !r.shadow }
+func enforced(r *rule) bool { return !r.Shadow }
 func everyRule(*rule) bool  { return true }

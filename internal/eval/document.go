@@ -67,13 +67,10 @@ func (e *Evaluator) read(doc string, in *Input) bool {
 	if !d.open(e.tape.Tokens) {
 		return false
 	}
-	action := e.program.actions[d.names[alwaysAction]]
-	if action == nil {
+	if e.shape = e.program.find(d.names[alwaysAction], d.names[alwaysResourceType]); e.shape == nil {
 		return false
 	}
-	if e.shape = action.shape(d.names[alwaysResourceType]); e.shape == nil {
-		return false
-	}
+	e.soon = e.shape.ahead()
 	e.frame.reset()
 	e.program.layout.begin(e.frame, &d.names, now)
 	for i := range e.shape.members {

@@ -22,6 +22,7 @@ type Evaluator struct {
 	outcome outcome
 	memory  memory
 	tape    tape.Tape
+	soon    int32 // of [shape.ahead]
 
 	conditions []cond // of rules, by place; for scans, nil until the first
 }
@@ -77,17 +78,16 @@ func (e *Evaluator) decide(in *Input, v *kernel.Verdict) error {
 
 // evaluate runs the enforced rules that the index finds.
 func (e *Evaluator) evaluate() {
-	a, o, sets := e.shape.action, &e.outcome, e.program.layout.sets
+	sh, o, sets := e.shape, &e.outcome, e.program.layout.sets
 	o.erred, o.held = o.erred[:0], o.held[:0]
-	for t := range a.index.tuples {
-		for _, at := range a.index.run(e.frame, t) {
+	for t := range sh.index.tuples {
+		for _, at := range sh.index.run(e.frame, t) {
 			last := at < 0
 			if last {
 				at = ^at
 			}
-			if result := a.holds(at, e.frame, sets); result != no && enforced(a.rules[at]) {
-				o.add(a.rules[at], result)
-			}
+			c := &sh.candidates[at]
+			o.add(c.rule, sh.holds(c, e.frame, sets))
 			if last {
 				break
 			}
@@ -117,7 +117,7 @@ func (e *Evaluator) verdict(in *Input, v *kernel.Verdict) {
 		*v = e.program.merge(in, e.shape, *o)
 	case len(o.erred) == 0 && len(o.held) == 1:
 		*v = o.held[0].alone
-		v.RiskLevel = max(v.RiskLevel, e.shape.action.risk)
+		v.RiskLevel = max(v.RiskLevel, e.shape.risk)
 	default:
 		*v = *e.memory.verdict(e.program, e.shape, *o)
 	}

@@ -50,25 +50,28 @@ func (x *index) run(fr *frame, t int) []int32 {
 // hashOf is false when the frame has no value, or none of any key, in a slot.
 func (t *tuple) hashOf(fr *frame, number int) (uint32, bool) {
 	hash := seed(number)
-	for _, id := range t.ids[:t.slots] {
+	for i, id := range t.ids[:t.slots] {
 		value := fr.ids[id]
 		if value == 0 {
 			return 0, false
 		}
-		hash = mix(hash, value)
+		hash += mixed(value, i)
 	}
 	return finish(hash), true
 }
 
-// seed, mix and finish are multiplicative hashing with the golden ratio (Knuth,
-// The Art of Computer Programming, 6.4). Interned values are small numbers that
-// no caller chooses, so nobody can make them collide.
-func seed(tuple int) uint64 { return uint64(tuple+1) << 32 }
-
-func mix(hash uint64, value uint32) uint64 {
-	const golden = 0x9E3779B97F4A7C15
-	hash = (hash ^ uint64(value)) * golden
-	return hash ^ hash>>29
+// Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4): each
+// value is multiplied by an odd number of its own, so that a processor can do
+// all at once. Interned values are small numbers that no caller chooses, so
+// nobody can make them collide.
+var odds = [maxSlots]uint64{
+	golden, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F,
 }
 
-func finish(hash uint64) uint32 { return uint32(hash>>32) | 1 }
+const golden = 0x9E3779B97F4A7C15
+
+func seed(tuple int) uint64 { return uint64(tuple+1) << 40 }
+
+func mixed(value uint32, at int) uint64 { return uint64(value) * odds[at] }
+
+func finish(hash uint64) uint32 { return uint32((hash^hash>>29)*golden>>32) | 1 }

@@ -29,7 +29,7 @@ func newIndex(conjunctions [][]equality) index {
 	var entries []entry
 	for i, key := range keys {
 		t := widest(x.tuples, key)
-		entries = x.tuples[t].enter(entries, int32(i), key, seed(t))
+		entries = x.tuples[t].enter(entries, int32(i), key, seed(t), 0)
 	}
 	x.fill(entries)
 	return x
@@ -128,14 +128,15 @@ func (t *tuple) covers(key []equality) bool {
 	return true
 }
 
-// enter appends an entry for each combination of the key's values.
-func (t *tuple) enter(entries []entry, place int32, key []equality, hash uint64) []entry {
+// enter appends an entry for each combination of the key's values in the slots
+// of the tuple, of which some are in the hash already.
+func (t *tuple) enter(entries []entry, place int32, key []equality, hash uint64, done int) []entry {
 	for i, q := range key {
 		if !slices.Contains(t.ids[:t.slots], uint16(q.id)) {
 			continue
 		}
 		for _, value := range q.values {
-			entries = t.enter(entries, place, key[i+1:], mix(hash, value))
+			entries = t.enter(entries, place, key[i+1:], hash+mixed(value, done), done+1)
 		}
 		return entries
 	}

@@ -39,12 +39,12 @@ func (m *memory) verdict(p *Program, sh *shape, o outcome) *kernel.Verdict {
 }
 
 func (o outcome) hash(risk kernel.Risk) uint64 {
-	h := mix(uint64(len(o.erred))<<32, uint32(risk)+1)
+	h := uint64(risk)<<32 + uint64(len(o.erred))
 	for _, r := range o.erred {
-		h = mix(h, uint32(r.place))
+		h = h*golden + uint64(r.place)
 	}
 	for _, r := range o.held {
-		h = mix(h, uint32(r.place))
+		h = h*golden + uint64(r.place)
 	}
 	return h
 }

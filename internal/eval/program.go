@@ -23,6 +23,7 @@ type Program struct {
 	layout  *layout
 	chronology
 	actions map[string]*action
+	entrance
 	meets   map[string]pdl.Meet
 	quorums map[string]int // by approval workflow
 	data    map[string]pdl.Datum

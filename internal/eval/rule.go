@@ -11,14 +11,13 @@ import (
 
 // A rule is a policy rule or table row, lowered.
 type rule struct {
+	beats  [][]atom
+	rivals *index // of beats, where they are many
+	rest   cond   // what its checks leave of it; nil: nothing
+	alone  kernel.Verdict
 	packed
 	place  int // among all rules, by name
 	needed int // approvals: its own, or the quorum of its workflow where that is more
-	shadow bool
-	beats  [][]atom
-	rivals *index // of beats, where they are many
-	rest   cond   // what its checks leave of its condition; nil: nothing
-	alone  kernel.Verdict
 	atoms  []atom
 
 	checks     []check    // until the candidates are made
@@ -39,7 +38,7 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	if err != nil {
 		return err
 	}
-	lowered := &rule{packed: kept, place: len(p.rules), needed: max(r.Approvals, p.quorums[r.Approval]), shadow: r.Shadow}
+	lowered := &rule{packed: kept, place: len(p.rules), needed: max(r.Approvals, p.quorums[r.Approval])}
 	if err := p.lower(lowered, r.When); err != nil {
 		return err
 	}
@@ -70,35 +69,38 @@ func (p *Program) lower(r *rule, when *pdl.Condition) error {
 	}
 	r.rivals = rivals(r.beats)
 	r.equalities = equalities(r.atoms)
+	var rest []cond
 	if r.When != nil {
-		if err := p.lowerCondition(l, r, when); err != nil {
+		if _, err := p.condition(r, when); err != nil {
 			return err
 		}
+		rest = l.parts(r, when)
 	}
 	// Behind the checks of the condition: the index found the rule by its
 	// atoms, so that these hardly ever fail.
 	for _, q := range equalities(r.atoms) {
-		r.checks = append(r.checks, l.layout.check(q))
-	}
-	return nil
-}
-
-func (p *Program) lowerCondition(l *lowerer, r *rule, when *pdl.Condition) error {
-	if _, err := p.condition(r, when); err != nil {
-		return err
-	}
-	l.ast = when.AST
-	checks, equalities, rest := l.conjuncts(when.AST.Expr())
-	r.checks = append(r.checks, checks...)
-	r.equalities = append(r.equalities, equalities...)
-	if len(rest) > 0 {
-		conds := make([]cond, len(rest))
-		for i, x := range rest {
-			conds[i] = l.bools(x)
+		if c, ok := l.layout.check(q); ok {
+			r.checks = append(r.checks, c)
+		} else {
+			rest = append(rest, func(fr *frame) tri { return truth(q.holds(fr)) })
 		}
-		r.rest = bounded(all(conds))
+	}
+	if len(rest) > 0 {
+		r.rest = bounded(all(rest))
 	}
 	return l.err
+}
+
+// parts gives the checks of a condition to its rule and returns what is left.
+func (l *lowerer) parts(r *rule, when *pdl.Condition) (rest []cond) {
+	l.ast = when.AST
+	checks, equalities, operands := l.conjuncts(when.AST.Expr())
+	r.checks = append(r.checks, checks...)
+	r.equalities = append(r.equalities, equalities...)
+	for _, x := range operands {
+		rest = append(rest, l.bools(x))
+	}
+	return rest
 }
 
 // condition lowers the whole condition of a rule: what the checks and the rest

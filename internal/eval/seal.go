@@ -34,7 +34,14 @@ func (p *Program) seal() {
 	gather(actions, func(a *action) *[]int32 { return &a.index.places })
 	gather(actions, func(a *action) *[]candidate { return &a.candidates })
 	gather(actions, func(a *action) *[]check { return &a.checks })
-	gather(actions, func(a *action) *[]*rule { return &a.rules })
+	var shapes []*shape
+	for _, a := range actions {
+		for _, sh := range a.shapes {
+			sh.index, sh.candidates, sh.checks = a.index, a.candidates, a.checks
+			shapes = append(shapes, sh)
+		}
+	}
+	p.entrance = newEntrance(shapes)
 }
 
 // shared holds maps by what is in them: many rules ask for the same.

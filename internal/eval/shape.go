@@ -9,10 +9,15 @@ import (
 
 // A shape is what a request for one action on one resource type may contain.
 type shape struct {
+	actionName   string // of action, as the next ones
 	resourceType string
-	action       *action
+	risk         kernel.Risk
+	index        index
+	candidates   []candidate
+	checks       []check
 	members      [4][]member // what agent, resource, params and context may hold
 	silent       kernel.Verdict
+	action       *action
 	name         string // for people: deploy_service on service
 	sections     []*section
 	fields       map[string]*field
@@ -31,7 +36,7 @@ type field struct {
 }
 
 func (l *layout) shape(s *pdl.Schema, a *action, declared pdl.Action, r pdl.ResourceType) (*shape, error) {
-	sh := &shape{name: declared.Name + " on " + r.Name, action: a, resourceType: r.Name, fields: map[string]*field{}}
+	sh := &shape{name: declared.Name + " on " + r.Name, action: a, actionName: a.name, risk: a.risk, resourceType: r.Name, fields: map[string]*field{}}
 	for _, f := range l.always {
 		sh.fields[f.Name] = f
 	}
