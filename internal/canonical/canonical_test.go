@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/strixlabs/execution-kernel/internal/canonical"
@@ -69,4 +70,56 @@ func FuzzCompareNamesHasTheOrderOfUTF16(f *testing.F) {
 			t.Fatalf("CompareNames(%q, %q) = %d, want %d", a, b, got, want)
 		}
 	})
+}
+
+func TestTreesAreWrittenAsTheLibraryWritesThem(t *testing.T) {
+	deep := any("x")
+	for range 60 {
+		deep = []any{map[string]any{"d": deep}}
+	}
+	itself := []any{nil}
+	itself[0] = itself
+	for name, c := range map[string]struct {
+		v  any
+		ok bool
+	}{
+		"scalars":          {[]any{nil, true, false, int64(-7), "a\n\"é"}, true},
+		"names":            {map[string]any{"b": "1", "a": int64(2), "\ue000": nil, "\U00010000": []any{}, "": map[string]any{}}, true},
+		"raw":              {[]any{canonical.Raw(`{"a":1}`), map[string]any{"r": canonical.Raw("[]")}}, true},
+		"a Go int":         {[]any{1}, false},
+		"a fraction":       {map[string]any{"f": 1.5}, false},
+		"a large integer":  {int64(1) << 53, false},
+		"invalid UTF-8":    {[]any{"\xff"}, false},
+		"an invalid name":  {map[string]any{"\xff": nil}, false},
+		"a nil list":       {[]any{[]any(nil)}, false},
+		"a nil map":        {map[string]any{"m": map[string]any(nil)}, false},
+		"something deep":   {deep, false},
+		"a list of itself": {itself, false},
+	} {
+		got, ok := canonical.AppendValue(nil, c.v)
+		if ok != c.ok {
+			t.Errorf("%s: AppendValue = %s, %v, want %v", name, got, ok, c.ok)
+		}
+		if !ok {
+			continue
+		}
+		data, err := json.Marshal(c.v, json.Deterministic(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := jsontext.Value(data)
+		if err := want.Canonicalize(); err != nil || string(got) != string(want) {
+			t.Errorf("%s: AppendValue = %s, want %s (%v)", name, got, want, err)
+		}
+	}
+}
+
+func TestConstantMembersWin(t *testing.T) {
+	got, ok := canonical.AppendObject(nil, map[string]any{"id": int64(1), "z": nil}, canonical.Member{Name: "id", Text: "x"}, canonical.Member{Name: "a", Text: "y"})
+	if want := `{"a":"y","id":"x","z":null}`; !ok || string(got) != want {
+		t.Errorf("AppendObject = %s, %v, want %s", got, ok, want)
+	}
+	if got, ok := canonical.AppendObject(nil, nil); !ok || string(got) != "{}" {
+		t.Errorf("AppendObject of nothing = %s, %v", got, ok)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/strixlabs/execution-kernel"
+	rfc8785 "github.com/strixlabs/execution-kernel/internal/canonical"
 )
 
 // version returns the digest of the RFC 8785 form of every document but tests,
@@ -45,11 +46,11 @@ func canonical(n *node) any {
 	for i, item := range n.items {
 		list[i] = canonical(item)
 		if n.unordered {
-			list[i] = jsontext.Value(encode(list[i]))
+			list[i] = rfc8785.Raw(encode(list[i]))
 		}
 	}
 	if n.unordered {
-		slices.SortFunc(list, func(a, b any) int { return slices.Compare(a.(jsontext.Value), b.(jsontext.Value)) })
+		slices.SortFunc(list, func(a, b any) int { return slices.Compare(a.(rfc8785.Raw), b.(rfc8785.Raw)) })
 	}
 	return list
 }
@@ -57,6 +58,9 @@ func canonical(n *node) any {
 // encode writes the RFC 8785 form of nodes: no integer in them exceeds 2^53−1,
 // so that nothing is rounded.
 func encode(v any) []byte {
+	if data, ok := rfc8785.AppendValue(nil, v); ok {
+		return data
+	}
 	data := jsontext.Value(must(json.Marshal(v, json.Deterministic(true))))
 	must(0, data.Canonicalize())
 	return data
