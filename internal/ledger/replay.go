@@ -24,7 +24,7 @@ type ReplayReport struct {
 // same, byte for byte, is a finding. Whether the log itself was changed is for
 // [Verify] to say; the error is why it could not replay.
 func Replay(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) (ReplayReport, error) {
-	p := replay{load: load, programs: map[string]*eval.Program{}, failed: map[string]error{}}
+	p := replay{load: load, evaluators: map[string]*eval.Evaluator{}, failed: map[string]error{}}
 	for row, err := range r.Entries(ctx, store.Query{Shard: onlyShard, Kind: string(KindDecision)}) {
 		if err != nil {
 			return p.ReplayReport, err
@@ -39,9 +39,9 @@ func Replay(ctx context.Context, r store.Reader, load func(version string) (*eva
 
 type replay struct {
 	ReplayReport
-	load     func(string) (*eval.Program, error)
-	programs map[string]*eval.Program
-	failed   map[string]error
+	load       func(string) (*eval.Program, error)
+	evaluators map[string]*eval.Evaluator
+	failed     map[string]error
 }
 
 // again evaluates one decision and compares its entry.
@@ -53,7 +53,7 @@ func (p *replay) again(row store.Entry) error {
 	if e.Decision == nil || row.Private == nil {
 		return fmt.Errorf("its request is not there to evaluate")
 	}
-	program, err := p.program(e.Decision.Verdict.PolicyVersion)
+	evaluator, err := p.evaluator(e.Decision.Verdict.PolicyVersion)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,9 @@ func (p *replay) again(row store.Entry) error {
 	if err != nil {
 		return fmt.Errorf("its request cannot be read: %w", err)
 	}
-	verdict, err := program.Decide(eval.Input{Request: request, Now: e.Instant, Phase1: e.Decision.Phase1})
+	verdict, err := evaluator.Decide(eval.Input{
+		Request: request, Now: e.Instant, Phase1: e.Decision.Phase1, Digest: kernel.Digest(row.Private.Request),
+	})
 	if err != nil {
 		return fmt.Errorf("its request cannot be evaluated: %w", err)
 	}
@@ -91,10 +93,10 @@ func compareVerdict(e Entry, row store.Entry, verdict kernel.Verdict) error {
 	return fmt.Errorf("%s comes out again, but with other words, constraints, rules or risk", was)
 }
 
-// program returns the program of a version, loaded once.
-func (p *replay) program(version string) (*eval.Program, error) {
-	if program := p.programs[version]; program != nil {
-		return program, nil
+// evaluator returns the evaluator of a version, whose program is loaded once.
+func (p *replay) evaluator(version string) (*eval.Evaluator, error) {
+	if evaluator := p.evaluators[version]; evaluator != nil {
+		return evaluator, nil
 	}
 	if err := p.failed[version]; err != nil {
 		return nil, err
@@ -107,9 +109,9 @@ func (p *replay) program(version string) (*eval.Program, error) {
 		p.failed[version] = fmt.Errorf("its policy cannot be loaded: %w", err)
 		return nil, p.failed[version]
 	}
-	p.programs[version] = program
+	p.evaluators[version] = program.NewEvaluator(eval.Config{})
 	p.Policies = append(p.Policies, version)
-	return program, nil
+	return p.evaluators[version], nil
 }
 
 // requestOf reads a canonical request. Unlike kernel.DecodeRequest it takes
