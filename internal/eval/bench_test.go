@@ -213,28 +213,52 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// BenchmarkCompile makes a program of source files. The processor time is that
+// of all threads, garbage included.
+func BenchmarkCompile(b *testing.B) {
+	for _, rules := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint(rules), func(b *testing.B) {
+			files := benchSource(rules)
+			runtime.GC()
+			var checked, lowered time.Duration
+			for b.Loop() {
+				start := used(b, syscall.RUSAGE_SELF)
+				bundle := compile(b, files...)
+				middle := used(b, syscall.RUSAGE_SELF)
+				lower(b, bundle)
+				checked, lowered = checked+middle-start, lowered+used(b, syscall.RUSAGE_SELF)-middle
+			}
+			perRule := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(b.N) / float64(rules) }
+			b.ReportMetric(perRule(checked), "pdl-cpu-µs/rule")
+			b.ReportMetric(perRule(lowered), "eval-cpu-µs/rule")
+		})
+	}
+}
+
 // A cpuTime is what the benchmark's thread spent on a processor, in user and
 // kernel mode: on a shared machine it is steadier than the time on the wall.
 type cpuTime struct{ start time.Duration }
+
+const thisThread = 1 // RUSAGE_THREAD
 
 func startCPU(b *testing.B) cpuTime {
 	b.Helper()
 	runtime.LockOSThread()
 	b.Cleanup(runtime.UnlockOSThread)
 	runtime.GC() // what the set-up left behind
-	return cpuTime{usedCPU()}
+	return cpuTime{used(b, thisThread)}
 }
 
 func (c cpuTime) report(b *testing.B) {
 	b.Helper()
-	b.ReportMetric(float64((usedCPU()-c.start).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64((used(b, thisThread)-c.start).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
-func usedCPU() time.Duration {
-	const thread = 1 // RUSAGE_THREAD
+func used(b *testing.B, who int) time.Duration {
+	b.Helper()
 	var usage syscall.Rusage
-	if err := syscall.Getrusage(thread, &usage); err != nil {
-		panic(err)
+	if err := syscall.Getrusage(who, &usage); err != nil {
+		b.Fatal(err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
