@@ -118,9 +118,11 @@ func (d domain[T]) length(l *lowerer, e ast.Expr) expr[int64] {
 	return pure(list(l, d, e), func(values []T) int64 { return int64(len(values)) })
 }
 
+// linear is how many constants `in` looks through; more become a set.
+const linear = 8
+
 // in lowers `element in list`. A long constant list becomes a set.
 func (d domain[T]) in(l *lowerer, element, elements ast.Expr) cond {
-	const linear = 8
 	x, values := d.lower(l, element), list(l, d, elements)
 	constants, ok := d.constants(l, elements)
 	if !ok || len(constants) <= linear {

@@ -16,9 +16,11 @@ const maxWork = 1 << 22
 
 // bounded gives a condition its work anew each time it is evaluated. The work
 // of one condition never depends on that of another.
-func bounded(c cond) cond {
+func bounded(c cond) cond { return boundedBy(c, maxWork) }
+
+func boundedBy(c cond, work int) cond {
 	return func(fr *frame) tri {
-		fr.work = maxWork
+		fr.work = work
 		return c(fr)
 	}
 }
