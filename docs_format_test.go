@@ -24,7 +24,7 @@ func TestDocsAndPoliciesAreFormatted(t *testing.T) {
 	}
 	for _, doc := range documents(t) {
 		for _, b := range blocksOf(t, doc) {
-			if b.info == "yaml pdl" {
+			if _, ok := pdlBlock(b); ok {
 				check(b.doc, b.text)
 			}
 		}

@@ -133,7 +133,7 @@ func goodDocuments(t *testing.T) map[string]string {
 	texts := map[string]string{}
 	for _, doc := range documents(t) {
 		for _, b := range blocksOf(t, doc) {
-			if b.info == "yaml pdl" {
+			if _, ok := pdlBlock(b); ok {
 				texts[fmt.Sprintf("%s:%d", b.doc, b.line)] = b.text
 			}
 		}

@@ -2,7 +2,6 @@ package kernel_test
 
 import (
 	"flag"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
@@ -54,21 +54,17 @@ func TestDocsRun(t *testing.T) {
 }
 
 // TestDocsCompile checks the policies that the documents show. All `yaml pdl`
-// blocks of a document are one bundle, whose tests must pass; a block
-// `yaml pdl-error` added to it must be refused with the text of the block
-// that follows.
+// blocks of a document are one bundle, whose tests must pass, and all
+// `yaml pdl NAME` blocks another; a block `yaml pdl-error` added to the first
+// must be refused with the text of the block that follows.
 func TestDocsCompile(t *testing.T) {
 	for _, doc := range documents(t) {
-		var bundle []pdl.File
 		blocks := blocksOf(t, doc)
-		for _, b := range blocks {
-			if b.info == "yaml pdl" {
-				bundle = append(bundle, pdl.File{Name: fmt.Sprintf("%s:%d", doc, b.line), Data: []byte(b.text)})
-			}
+		bundles := bundlesOf(blocks)
+		for _, name := range kernel.SortedKeys(bundles) {
+			compileExamples(t, doc, bundles[name])
 		}
-		if len(bundle) > 0 {
-			compileExamples(t, doc, bundle)
-		}
+		bundle := bundles[""]
 		for i, b := range slices.Backward(blocks) { // backward: rewriting a block moves those below it
 			if b.info != "yaml pdl-error" {
 				continue
