@@ -8,19 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 )
 
-// BenchmarkDecide decides a request that is already a Go value.
+// BenchmarkDecide decides a request that is already a Go value, with an
+// evaluator that is kept, as the kernel does.
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
-			program, all := compile(b, n), requests(256)
+			evaluator, all := compile(b, n).NewEvaluator(eval.Config{}), requests(256)
 			b.ReportAllocs()
 			measure := startCPU()
 			for i := 0; b.Loop(); i++ {
-				if _, err := program.Decide(eval.Input{Request: all[i%len(all)], Now: now}); err != nil {
+				if _, err := evaluator.Decide(eval.Input{Request: all[i%len(all)], Now: now}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -33,16 +33,12 @@ func BenchmarkDecide(b *testing.B) {
 func BenchmarkDecodeDecide(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
-			program, body := compile(b, n), body600()
+			evaluator, body := compile(b, n).NewEvaluator(eval.Config{}), string(body600())
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			measure := startCPU()
 			for b.Loop() {
-				req, err := kernel.DecodeRequest(body)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := program.Decide(eval.Input{Request: req, Now: now}); err != nil {
+				if _, err := evaluator.DecideJSON(body, eval.Input{Now: now}); err != nil {
 					b.Fatal(err)
 				}
 			}
