@@ -37,6 +37,7 @@ var rooms = []room{
 
 	{path: "internal/pdl", floor: 2},
 	{path: "internal/merkle", floor: 2},
+	{path: "internal/registry", floor: 2},
 
 	{path: "internal/eval", floor: 3},
 
