@@ -90,9 +90,11 @@ $(GOLANGCI_LINT):
 install = GOBIN="$(CURDIR)/.tools/new" $(GO) install $(1) && mv .tools/new/$(2) $(3)
 
 .PHONY: policies
-policies: build
-	@for bundle in policies/shipping policies/examples/*/; do \
-		echo "    $$bundle" && bin/kernel check "$$bundle" && bin/kernel test "$$bundle" >/dev/null || exit 1; done
+policies: build ## check, format and test every bundle under policies/
+	@for bundle in policies/shipping policies/examples/*/ policies/library/*/; do \
+		case $$bundle in policies/library/*) least=100 ;; *) least=80 ;; esac; \
+		bin/kernel check "$$bundle" && bin/kernel fmt --check "$$bundle" >/dev/null && \
+		bin/kernel test --fail-under $$least "$$bundle" >/dev/null || exit 1; done
 
 .PHONY: modules
 modules:
