@@ -42,11 +42,16 @@ type batch struct {
 // submit queues a job and waits for its answer: nil once it is on disk.
 func (g *Gate) submit(ctx context.Context, j *job) error {
 	j.done = make(chan error, 1)
-	if err := g.enqueue(j); err != nil {
+	if err := g.enqueue([]*job{j}, g.cfg.Queue); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.Budget)
 	defer cancel()
+	return inTime(ctx, j)
+}
+
+// inTime waits for the answer to a queued job.
+func inTime(ctx context.Context, j *job) error {
 	select {
 	case err := <-j.done:
 		return err
@@ -57,7 +62,9 @@ func (g *Gate) submit(ctx context.Context, j *job) error {
 	}
 }
 
-func (g *Gate) enqueue(j *job) error {
+// enqueue queues jobs that are taken up together, unless more than room would
+// wait then.
+func (g *Gate) enqueue(jobs []*job, room int) error {
 	if g.changed.Load() {
 		return logChanged()
 	}
@@ -66,12 +73,12 @@ func (g *Gate) enqueue(j *job) error {
 	if g.closed {
 		return unavailable("the kernel is stopping")
 	}
-	select {
-	case g.jobs <- j:
-		return nil
-	default:
+	if n := int64(len(jobs)); g.waiting.Add(n) > int64(room) {
+		g.waiting.Add(-n)
 		return unavailable("too many decisions are waiting")
 	}
+	g.jobs <- jobs // has a place for each job that waits
+	return nil
 }
 
 // run is the committer: one batch after the other until the queue is closed
@@ -85,15 +92,16 @@ func (g *Gate) run() {
 
 // drain takes what waits beside the first job, without waiting for more: under
 // load the queue fills while the disk flushes, and the next batch shares a flush.
-func (g *Gate) drain(first *job) []*job {
-	jobs := []*job{first}
+func (g *Gate) drain(first []*job) []*job {
+	jobs := slices.Clone(first)
+	defer func() { g.waiting.Add(-int64(len(jobs))) }()
 	for len(jobs) < g.cfg.MaxBatch {
 		select {
-		case j, open := <-g.jobs:
+		case more, open := <-g.jobs:
 			if !open {
 				return jobs
 			}
-			jobs = append(jobs, j)
+			jobs = append(jobs, more...)
 		default:
 			return jobs
 		}
@@ -140,7 +148,7 @@ func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
 	if g.cfg.OnCommit != nil {
 		g.cfg.OnCommit(CommitStats{
 			Jobs: len(jobs), Entries: len(b.log.Entries()), Duration: g.cfg.Clock().Sub(start),
-			Status: out.Status, Queue: len(g.jobs), Size: g.head.Size,
+			Status: out.Status, Queue: int(g.waiting.Load()), Size: g.head.Size,
 		})
 	}
 	return again

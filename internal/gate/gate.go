@@ -33,7 +33,7 @@ type Config struct {
 
 	Paranoid bool          // decide everything twice, by the index and by a scan of all rules, and refuse where they differ
 	Queue    int           // decisions that may wait; more are refused at once; 0: 4096
-	MaxBatch int           // jobs of one commit; 0: 512
+	MaxBatch int           // jobs of one commit after which no more are taken up; those queued as one stay together; 0: 512
 	Budget   time.Duration // how long a caller waits for its commit; 0: 5 s
 
 	OnCommit  func(CommitStats)       // called after each commit, for metrics; nil: nobody
@@ -56,11 +56,12 @@ const shard = 0
 
 // A Gate decides, records and answers. It is safe for concurrent use.
 type Gate struct {
-	cfg    Config
-	jobs   chan *job
-	tokens tokens
-	refuse refusals
-	seal   seal
+	cfg     Config
+	jobs    chan []*job  // each element is taken up whole
+	waiting atomic.Int64 // jobs in it, at most cfg.Queue
+	tokens  tokens
+	refuse  refusals
+	seal    seal
 
 	allows allows
 	opened uint64 // entries in the log when this process took it over
@@ -97,7 +98,7 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	cfg.Queue = orDefault(cfg.Queue, 4096)
 	cfg.MaxBatch = orDefault(cfg.MaxBatch, 512)
 	cfg.Budget = orDefault(cfg.Budget, 5*time.Second)
-	g := &Gate{cfg: cfg, jobs: make(chan *job, cfg.Queue), finished: make(chan struct{}), stop: make(chan struct{})}
+	g := &Gate{cfg: cfg, jobs: make(chan []*job, cfg.Queue), finished: make(chan struct{}), stop: make(chan struct{})}
 	if err := g.resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume the log: %w", err)
 	}

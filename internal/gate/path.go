@@ -10,7 +10,7 @@ import (
 
 // contractNames are the members that requests of any door have by contract.
 var contractNames = []string{
-	"request_id", "agent", "action", "resource", "params", "context", "wait", "grant", "id", "type", "now",
+	"requests", "request_id", "agent", "action", "resource", "params", "context", "wait", "grant", "id", "type", "now",
 	"artifact_type", "environment", "actions", "agent_id", "timestamp",
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/strixlabs/execution-kernel"
-	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
@@ -181,23 +180,6 @@ func parseCursor(s string) (uint64, error) {
 		err = errors.New("nothing lies below entry 0")
 	}
 	return seq, err
-}
-
-// Explain evaluates a request with a full trace and decides nothing. It
-// records that somebody asked. Only an auditor or admin may.
-func (g *Gate) Explain(ctx context.Context, caller kernel.Caller, ask Ask) (eval.Trace, error) {
-	if !caller.Is(kernel.RoleAuditor, kernel.RoleAdmin) {
-		return eval.Trace{}, kernel.Errorf(kernel.Forbidden, "only an auditor or admin may see explanations")
-	}
-	program := g.program.Load()
-	if program == nil {
-		return eval.Trace{}, unavailable("no policy is active")
-	}
-	query := url.Values{"agent": {ask.Request.Agent.ID}, "action": {ask.Request.Action}}
-	if err := g.access(ctx, caller, "explain", query); err != nil {
-		return eval.Trace{}, err
-	}
-	return program.Explain(eval.Input{Request: ask.Request, Now: g.instant(), Phase1: ask.Phase1})
 }
 
 // access records that a caller reads what is not its own, before it does.

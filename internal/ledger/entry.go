@@ -92,7 +92,7 @@ type TokenChange struct {
 
 // Access is the body of an access entry: who read is the entry's caller.
 type Access struct {
-	What  string // what was read: "decisions", "explain", "log"
+	What  string // what was read: "decision", "decisions", "explain", "dryrun"
 	Query string // which of it, as the door was asked
 }
 
