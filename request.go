@@ -20,6 +20,7 @@ const (
 	MaxValues    = 1 << 16 // values in one document
 	MaxName      = 256     // characters of agent.id, action, resource.type and resource.id
 	MaxRequestID = 128     // characters of request_id
+	MaxRequests  = 1000    // requests of one batch
 )
 
 // A Request asks whether an agent may do one thing now.

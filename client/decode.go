@@ -12,61 +12,76 @@ import (
 // lost on the way would be an obligation that nobody keeps. Members that are
 // not known here are accepted.
 func decodeDecision(data []byte) (kernel.Decision, error) {
-	tree, err := kernel.DecodeJSON(data)
-	if err != nil {
-		// %v: the kernel's answer is at fault, not the caller's request, which is
-		// what a *kernel.Error inside would say.
-		return kernel.Decision{}, fmt.Errorf("read the decision: %v", err) //nolint:errorlint // see above
-	}
-	r := reader{}
-	top := read[map[string]any](&r, map[string]any{"the answer": tree}, "the answer")
-	entry := read[map[string]any](&r, top, "entry")
+	r, top := readTop(data)
+	entry := read[map[string]any](r, top, "entry")
 	d := kernel.Decision{
-		ID: r.text(top, "decision_id"),
-		Verdict: kernel.Verdict{
-			ApprovalsRequired: r.count(top, "approvals_required"),
-			Constraints:       r.constraints(top),
-			Reason:            read[string](&r, top, "reason"),
-			Code:              kernel.Code(r.text(top, "code")),
-			Rules:             r.texts("rules", read[[]any](&r, top, "rules")),
-			PolicyVersion:     r.text(top, "policy_version"),
-			RequestDigest:     r.text(top, "request_digest"),
-		},
+		ID:        r.text(top, "decision_id"),
+		Verdict:   r.verdict(top),
 		DecidedAt: r.instant(top, "decided_at"),
 		Entry: kernel.EntryRef{
 			Shard: r.count(entry, "shard"), Seq: uint64(r.count(entry, "seq")), Leaf: r.text(entry, "leaf"),
 		},
 	}
-	r.keep(d.Decision.UnmarshalText([]byte(r.text(top, "decision"))))
-	r.keep(d.RiskLevel.UnmarshalText([]byte(r.text(top, "risk_level"))))
-	if _, given := top["advice"]; given {
-		d.Advice = r.text(top, "advice")
-	}
-	if workflows, given := top["workflows"]; given {
-		d.Workflows = r.texts("workflows", read[[]any](&r, map[string]any{"workflows": workflows}, "workflows"))
-	}
 	if _, given := top["replayed"]; given {
-		d.Replayed = read[bool](&r, top, "replayed")
-	}
-	if (d.Decision == kernel.RequireApproval) != (d.ApprovalsRequired > 0) {
-		r.keep(fmt.Errorf("%v with approvals_required %d", d.Decision, d.ApprovalsRequired))
+		d.Replayed = read[bool](r, top, "replayed")
 	}
 	if r.err != nil {
-		return kernel.Decision{}, fmt.Errorf("the decision is not understood: %v", r.err) //nolint:errorlint // as above
+		return kernel.Decision{}, fmt.Errorf("the decision is not understood: %v", r.err) //nolint:errorlint // see readTop
 	}
 	return d, nil
+}
+
+// decodeVerdict reads a verdict as decodeDecision does that of a decision.
+func decodeVerdict(data []byte) (kernel.Verdict, error) {
+	r, top := readTop(data)
+	v := r.verdict(top)
+	if r.err != nil {
+		return kernel.Verdict{}, fmt.Errorf("the verdict is not understood: %v", r.err) //nolint:errorlint // see readTop
+	}
+	return v, nil
+}
+
+// readTop begins to read an object. Its errors are told with %v: the kernel's
+// answer is at fault, not the caller's request, which is what a *kernel.Error
+// inside would say.
+func readTop(data []byte) (*reader, map[string]any) {
+	r := &reader{}
+	tree, err := kernel.DecodeJSON(data)
+	r.keep(err)
+	return r, read[map[string]any](r, map[string]any{"the answer": tree}, "the answer")
+}
+
+// verdict reads the members of a verdict.
+func (r *reader) verdict(top map[string]any) kernel.Verdict {
+	v := kernel.Verdict{
+		ApprovalsRequired: r.count(top, "approvals_required"),
+		Constraints:       r.constraints(top),
+		Reason:            read[string](r, top, "reason"),
+		Code:              kernel.Code(r.text(top, "code")),
+		Rules:             r.texts("rules", read[[]any](r, top, "rules")),
+		PolicyVersion:     r.text(top, "policy_version"),
+		RequestDigest:     r.text(top, "request_digest"),
+	}
+	r.keep(v.Decision.UnmarshalText([]byte(r.text(top, "decision"))))
+	r.keep(v.RiskLevel.UnmarshalText([]byte(r.text(top, "risk_level"))))
+	if _, given := top["advice"]; given {
+		v.Advice = r.text(top, "advice")
+	}
+	if workflows, given := top["workflows"]; given {
+		v.Workflows = r.texts("workflows", read[[]any](r, map[string]any{"workflows": workflows}, "workflows"))
+	}
+	if (v.Decision == kernel.RequireApproval) != (v.ApprovalsRequired > 0) {
+		r.keep(fmt.Errorf("%v with approvals_required %d", v.Decision, v.ApprovalsRequired))
+	}
+	return v
 }
 
 // decodePage reads the decisions of a page one by one: each has its own limit
 // of values.
 func decodePage(data []byte) (Page, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
-		return Page{}, fmt.Errorf("read the decisions: %w", err)
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(members["decisions"], &items); err != nil || items == nil {
-		return Page{}, fmt.Errorf("the answer holds no list of decisions")
+	members, items, err := decodeItems(data)
+	if err != nil {
+		return Page{}, err
 	}
 	page := Page{Decisions: make([]kernel.Decision, 0, len(items))}
 	for i, item := range items {
@@ -84,23 +99,39 @@ func decodePage(data []byte) (Page, error) {
 	return page, nil
 }
 
+// decodeItems reads the members of an answer, and the items of its decisions.
+func decodeItems(data []byte) (members map[string]json.RawMessage, items []json.RawMessage, err error) {
+	if err := json.Unmarshal(data, &members); err != nil {
+		return nil, nil, fmt.Errorf("read the decisions: %w", err)
+	}
+	if err := json.Unmarshal(members["decisions"], &items); err != nil || items == nil {
+		return nil, nil, fmt.Errorf("the answer holds no list of decisions")
+	}
+	return members, items, nil
+}
+
 // problem makes the error of a problem document (RFC 9457). The code decides
 // what a program does, so one without it is no answer of a kernel.
 func problem(a answer) error {
 	tree, err := kernel.DecodeJSON(a.body)
+	e, ok := problemOf(tree)
+	if err != nil || !ok {
+		return fmt.Errorf("%w: a problem document without code and detail, status %d", ErrUnreachable, a.status)
+	}
+	return e
+}
+
+func problemOf(tree any) (*kernel.Error, bool) {
 	top, _ := tree.(map[string]any)
 	code, _ := top["code"].(string)
 	detail, _ := top["detail"].(string)
-	if err != nil || code == "" || detail == "" {
-		return fmt.Errorf("%w: a problem document without code and detail, status %d", ErrUnreachable, a.status)
-	}
-	e := kernel.Error{Code: kernel.Code(code), Message: detail}
+	e := &kernel.Error{Code: kernel.Code(code), Message: detail}
 	e.Hint, _ = top["hint"].(string)
 	e.Path, _ = top["path"].(string)
 	if param, given := top["parameter"].(string); given {
 		e.Path = param
 	}
-	return &e
+	return e, code != "" && detail != ""
 }
 
 // A reader picks members out of objects and keeps the first error.

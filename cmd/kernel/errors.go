@@ -81,13 +81,20 @@ func codeOf(code kernel.Code) int {
 }
 
 func codeOfDecision(e kernel.Effect) error {
+	if code := codeOfEffect(e); code != exitDone {
+		return exitError(code)
+	}
+	return nil
+}
+
+func codeOfEffect(e kernel.Effect) int {
 	switch e {
 	case kernel.Allow:
-		return nil
+		return exitDone
 	case kernel.RequireApproval:
-		return exitError(exitApproval)
+		return exitApproval
 	case kernel.Deny:
-		return exitError(exitDeny)
+		return exitDeny
 	}
-	return exitError(exitDeny)
+	return exitDeny
 }

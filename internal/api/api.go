@@ -23,6 +23,8 @@ import (
 // *kernel.Error is told to the caller, any other error is not.
 type Kernel interface {
 	Decide(context.Context, kernel.Caller, gate.Ask) (kernel.Decision, error)
+	DecideBatch(context.Context, kernel.Caller, []gate.Ask) []gate.Answer
+	DryRun(context.Context, kernel.Caller, gate.Ask) (kernel.Verdict, error)
 	Explain(context.Context, kernel.Caller, gate.Ask) (eval.Trace, error)
 	Decision(ctx context.Context, caller kernel.Caller, id string) (kernel.Decision, error)
 	Decisions(context.Context, kernel.Caller, gate.DecisionQuery) (gate.DecisionPage, error)

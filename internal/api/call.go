@@ -130,13 +130,18 @@ func (d *door) refuse(c *call, err error) reply {
 	if c.known && c.route.door != "" && p.Status < 500 {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), d.cfg.Limits.Call)
 		defer cancel()
-		refusal := gate.Refusal{Door: c.route.door, Code: e.Code, Path: e.Path, Size: c.in.size()}
-		if err := d.cfg.Kernel.Refuse(ctx, c.caller, refusal); err != nil {
-			// It stays a refusal; that the log is broken shows in readiness.
-			d.cfg.Log.Error("a refused request could not be recorded", "code", string(e.Code), "error", err)
-		}
+		d.record(ctx, c, e, c.in.size())
 	}
 	return p.reply()
+}
+
+// record has a refusal written down. size is that of what was refused, in bytes.
+func (d *door) record(ctx context.Context, c *call, e *kernel.Error, size int64) {
+	refusal := gate.Refusal{Door: c.route.door, Code: e.Code, Path: e.Path, Size: size}
+	if err := d.cfg.Kernel.Refuse(ctx, c.caller, refusal); err != nil {
+		// It stays a refusal; that the log is broken shows in readiness.
+		d.cfg.Log.Error("a refused request could not be recorded", "code", string(e.Code), "error", err)
+	}
 }
 
 // public returns what the caller may know of an error.

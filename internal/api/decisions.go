@@ -10,6 +10,7 @@ import (
 // The doors that decide, as the log names them.
 const (
 	doorDecisions = "decisions"
+	doorBatch     = "batch"
 	doorEvaluate  = "evaluate"
 )
 
@@ -38,6 +39,19 @@ func (d *door) explain(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return jsonReply(http.StatusOK, trace), nil
+}
+
+// dryRun is POST /v1/decisions:dryrun.
+func (d *door) dryRun(c *call) (reply, error) {
+	req, err := kernel.DecodeRequest(c.data)
+	if err != nil {
+		return reply{}, err
+	}
+	verdict, err := d.cfg.Kernel.DryRun(c.ctx, c.caller, gate.Ask{Request: req, Door: doorDecisions})
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, verdict), nil
 }
 
 // decision is GET /v1/decisions/{id}.

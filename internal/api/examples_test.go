@@ -70,6 +70,9 @@ func examples(t *testing.T) []example {
 	post(kernel.RoleGateway, "/v1/decisions", strings.Replace(deploy, "resource", "resorce", 1), "", "invalid")
 	all = append(all, example{"unauthenticated", h.do(h.request("GET", "/v1/decisions", "")).body})
 	all = append(all, example{"ready", h.do(h.request("GET", "/readyz", "")).body})
+	post(kernel.RoleAuditor, "/v1/decisions:dryrun", deploy, "", "verdict")
+	post(kernel.RoleGateway, "/v1/decisions:batch", `{"requests":[`+deployTo("development", "")+`,`+
+		strings.Replace(deployTo("development", ""), "agent-001", "other-001", 1)+`]}`, "batch", "batch_answer")
 	h.store.Fail(storetest.Fault{Status: store.NotCommitted})
 	post(kernel.RoleGateway, "/v1/decisions", deploy[:len(deploy)-3]+`f"}`, "", "unavailable")
 	lost := serve(t, api.Config{Kernel: &fake{unnamed: true, ready: kernel.Errorf(kernel.Unavailable, "no policy is active")}}, nil)

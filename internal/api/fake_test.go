@@ -19,6 +19,7 @@ type fake struct {
 	decide    func(context.Context, kernel.Caller, gate.Ask) (kernel.Decision, error)
 	refuse    error
 	ready     error
+	lost      int  // of a batch so many answers do not come
 	unnamed   bool // there is no policy
 	revoked   string
 	mu        sync.Mutex
@@ -38,6 +39,18 @@ func (f *fake) Decide(ctx context.Context, caller kernel.Caller, ask gate.Ask) (
 		return f.decide(ctx, caller, ask)
 	}
 	return someDecision(), nil
+}
+
+func (f *fake) DecideBatch(ctx context.Context, caller kernel.Caller, asks []gate.Ask) (answers []gate.Answer) {
+	for _, ask := range asks {
+		d, err := f.Decide(ctx, caller, ask)
+		answers = append(answers, gate.Answer{Decision: d, Err: err})
+	}
+	return answers[:max(0, len(answers)-f.lost)]
+}
+
+func (f *fake) DryRun(context.Context, kernel.Caller, gate.Ask) (kernel.Verdict, error) {
+	return someDecision().Verdict, nil
 }
 
 func (f *fake) Explain(context.Context, kernel.Caller, gate.Ask) (eval.Trace, error) {

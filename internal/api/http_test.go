@@ -22,7 +22,7 @@ import (
 func TestWhatIsNotThereIsAProblemToo(t *testing.T) {
 	s := serve(t, api.Config{Kernel: &fake{}, Dev: true}, nil)
 	for _, path := range []string{
-		"/", "/v1", "/v1/", "/v1/decisions/", "/v1/decisions/a/b", "/v1/decisions/a%2Fb", "/v1/decisions:batch", "/v1/decisions:", "/V1/decisions",
+		"/", "/v1", "/v1/", "/v1/decisions/", "/v1/decisions/a/b", "/v1/decisions/a%2Fb", "/v1/decisions:bulk", "/v1/decisions:", "/V1/decisions",
 		"//v1/decisions", "/v1//decisions", "/./v1/decisions", "/v1/decisions/../decisions", "/v1/decisions%00", "/evaluate/", "/healthz/x",
 		"/v1/decisions/{id}/x", "/debug/pprof/", "/metrics/", "/favicon.ico", "/..%2f..%2fetc/passwd", "/index.html", "/v1/tokens/", "/{id}",
 	} {

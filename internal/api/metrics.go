@@ -27,6 +27,7 @@ type Metrics struct {
 	durations *prometheus.HistogramVec // route
 	decisions *prometheus.CounterVec   // decision, code
 	refusals  *prometheus.CounterVec   // code
+	batches   prometheus.Histogram
 
 	commits     *prometheus.CounterVec // status
 	commitSizes prometheus.Histogram
@@ -48,6 +49,7 @@ func NewMetrics(version string) *Metrics {
 			Name: "kernel_http_request_duration_seconds", Help: "From the head of a request to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
 		}, []string{"route"}),
+		batches:     histogram("batch_requests", "Requests of one call of /v1/decisions:batch.", prometheus.ExponentialBuckets(1, 2, 11)),
 		commitSizes: histogram("log_commit_entries", "Entries of one batch.", prometheus.ExponentialBuckets(1, 2, 11)),
 		commitTimes: histogram("log_commit_duration_seconds", "From a batch to its answer from the disk.",
 			prometheus.ExponentialBuckets(0.0001, 2, 16)),
@@ -57,7 +59,7 @@ func NewMetrics(version string) *Metrics {
 	build := gauge("build_info", "1, with what this program is.", "version", version, "go_version", runtime.Version())
 	build.Set(1)
 	m.registry.MustRegister(
-		m.requests, m.durations, m.decisions, m.refusals, m.commits, m.commitSizes, m.commitTimes, m.queue, m.entries, build,
+		m.requests, m.durations, m.decisions, m.refusals, m.batches, m.commits, m.commitSizes, m.commitTimes, m.queue, m.entries, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -108,6 +110,8 @@ func (m *Metrics) decided(d kernel.Decision) {
 		m.decisions.WithLabelValues(d.Decision.String(), string(d.Code)).Inc()
 	}
 }
+
+func (m *Metrics) batched(requests int) { m.batches.Observe(float64(requests)) }
 
 func (m *Metrics) refused(code kernel.Code) { m.refusals.WithLabelValues(string(code)).Inc() }
 

@@ -28,6 +28,8 @@ func routes() []route {
 		{method: "POST", path: "/v1/decisions", roles: askers, body: true, door: doorDecisions, serve: (*door).decide},
 		{method: "GET", path: "/v1/decisions", roles: anyone, params: queryParams(), serve: (*door).list},
 		{method: "GET", path: "/v1/decisions/{id}", roles: anyone, serve: (*door).decision},
+		{method: "POST", path: "/v1/decisions:batch", roles: askers, body: true, door: doorBatch, serve: (*door).decideBatch},
+		{method: "POST", path: "/v1/decisions:dryrun", roles: readers, body: true, serve: (*door).dryRun},
 		{method: "POST", path: "/v1/decisions:explain", roles: readers, body: true, serve: (*door).explain},
 		{method: "POST", path: "/evaluate", roles: askers, body: true, door: doorEvaluate, serve: (*door).evaluate},
 
