@@ -35,6 +35,9 @@ func Connect(cfg Config) (*client.Client, error) {
 		return nil, errNotRunning(folder)
 	}
 	if secret == "" {
+		if err := folder.inspectFile(folder.AdminToken()); err != nil {
+			return nil, err
+		}
 		if secret, err = readToken(folder.AdminToken()); err != nil {
 			return nil, err
 		}

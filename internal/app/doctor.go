@@ -129,6 +129,10 @@ func (d *doctor) own(info fs.FileInfo) {
 			d.say("data", Fail, fmt.Sprintf("chmod %o %s", mode, path), "other users can get at %s (mode %04o)", path, info.Mode().Perm())
 		}
 	}
+	if err := d.folder.inspect(); err != nil {
+		healthy = false
+		d.say("data", Fail, "find out who put it there, and remove it", "%v", err)
+	}
 	if healthy {
 		d.say("data", Fine, "", "%s is open to its owner alone", d.folder.Path)
 	}

@@ -36,7 +36,8 @@ func (f Folder) AdminToken() string { return filepath.Join(f.Path, "admin.token"
 
 // CreateFolder makes the data folder, or takes one that is there, and closes
 // it to others: mended names what it had to close. A folder that holds
-// something else, or that belongs to somebody else, is refused untouched.
+// something else, or that belongs to somebody else, is refused untouched; one
+// with a file in it that somebody else may have put there is closed and refused.
 func CreateFolder(path string) (f Folder, mended []string, err error) {
 	if f, err = (Config{Data: path}).folder(); err != nil {
 		return f, nil, err
@@ -54,6 +55,10 @@ func CreateFolder(path string) (f Folder, mended []string, err error) {
 	if mended, err = closeToOthers(f.Path, info, 0o700, mended); err != nil {
 		return f, nil, err
 	}
+	// Closed first: from here on nobody else can put anything into it.
+	if err := f.inspect(); err != nil {
+		return f, nil, err
+	}
 	for _, secret := range []string{f.LogKey(), f.AdminToken()} {
 		info, err := os.Lstat(secret)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -61,9 +66,6 @@ func CreateFolder(path string) (f Folder, mended []string, err error) {
 		}
 		if err != nil {
 			return f, nil, fmt.Errorf("look at the data folder: %w", err)
-		}
-		if !info.Mode().IsRegular() {
-			return f, nil, kernel.Errorf(kernel.Invalid, "%s is not a regular file", secret)
 		}
 		if mended, err = closeToOthers(secret, info, 0o600, mended); err != nil {
 			return f, nil, err

@@ -29,6 +29,9 @@ func (f Folder) signer() (*ledger.Signer, error) {
 			return nil, err
 		}
 	}
+	if err := f.inspectFile(f.LogKey()); err != nil {
+		return nil, err
+	}
 	private, err := readBounded(f.LogKey(), maxKeyFile)
 	if err != nil {
 		return nil, err

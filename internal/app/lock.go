@@ -27,7 +27,10 @@ type Holder struct {
 
 // TakeLock takes the folder's lock, or says who holds it.
 func TakeLock(f Folder) (*Lock, error) {
-	file, err := os.OpenFile(f.LockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := f.openOwn(f.LockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.As(err, new(*kernel.Error)) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
@@ -85,13 +88,17 @@ func (l *Lock) Release() error {
 	return errors.Join(l.file.Truncate(0), l.file.Close())
 }
 
-// Running returns the kernel that runs on the folder; false when none does.
+// Running returns the kernel that runs on the folder; false when none does. A
+// lock that somebody else may have put there is an error: it says where the
+// admin token is sent.
 func Running(f Folder) (Holder, bool, error) {
-	file, err := os.Open(f.LockFile())
-	if errors.Is(err, fs.ErrNotExist) {
+	file, err := f.openOwn(f.LockFile(), os.O_RDONLY, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return Holder{}, false, nil
-	}
-	if err != nil {
+	case errors.As(err, new(*kernel.Error)):
+		return Holder{}, false, err
+	case err != nil:
 		return Holder{}, false, openError(f.LockFile(), err)
 	}
 	defer quietly(file)
