@@ -69,6 +69,8 @@ func celType(t pdl.Type) *types.Type {
 		return types.IntType
 	case pdl.Timestamp:
 		return types.TimestampType
+	case pdl.Duration:
+		return types.DurationType
 	case pdl.List:
 		return types.NewListType(celType(*t.Elem))
 	default:

@@ -93,8 +93,10 @@ func (l *lowerer) clockPart(e ast.Expr, call ast.CallExpr) expr[int64] {
 }
 
 // spanPart lowers `duration.getHours()` and the like: the whole of it in that
-// unit, toward zero. (cel-go computes it with floating-point numbers, which
-// round some durations of many years up.)
+// unit, toward zero, but only the milliseconds beyond its whole seconds, as the
+// specification of CEL has it. (cel-go gives all of its milliseconds, and
+// computes the others with floating-point numbers, which round some durations
+// of many years up.)
 func (l *lowerer) spanPart(e ast.Expr, call ast.CallExpr) expr[int64] {
 	var unit time.Duration
 	switch call.FunctionName() {
@@ -109,6 +111,9 @@ func (l *lowerer) spanPart(e ast.Expr, call ast.CallExpr) expr[int64] {
 	}
 	if unit == 0 || len(call.Args()) > 0 {
 		return refuse[int64](l, e, "%s is not asked of a duration like this", call.FunctionName())
+	}
+	if unit == time.Millisecond {
+		return pure(l.spans(call.Target()), func(d time.Duration) int64 { return int64(d % time.Second / unit) })
 	}
 	return pure(l.spans(call.Target()), func(d time.Duration) int64 { return int64(d / unit) })
 }

@@ -33,6 +33,7 @@ var faults = []fault{
 	{"months count from 1", "lower_clock.go", "return int(t.Month()) - 1 }", `if planted("months count from 1") { return int(t.Month()) }; return int(t.Month()) - 1 }`},
 	{"Sunday is the seventh day", "lower_clock.go", "return int(t.Weekday()) }", `if planted("Sunday is the seventh day") { return (int(t.Weekday())+6)%7 + 1 }; return int(t.Weekday()) }`},
 	{"durations are rounded", "lower_clock.go", "return int64(d / unit) })", `if planted("durations are rounded") { return int64((d + unit/2) / unit) }; return int64(d / unit) })`},
+	{"milliseconds of a duration are all of it", "lower_clock.go", "if unit == time.Millisecond {", `if unit == time.Millisecond && !planted("milliseconds of a duration are all of it") {`},
 	{"calendars are a second late", "lower_clock.go", "return truth(cal.Active(i.sec))", `if planted("calendars are a second late") { return truth(cal.Active(i.sec - 1)) }; return truth(cal.Active(i.sec))`},
 	{"calendars are closed beyond their years", "lower_clock.go", "return failed(faultInstant)", `if planted("calendars are closed beyond their years") { return no }; return failed(faultInstant)`},
 	{"IPv4 inside IPv6 is an address", "lower_network.go", `return a, err == nil && a.Zone() == "" && !a.Is4In6()`,

@@ -23,7 +23,8 @@ import (
 
 // functions are those of CEL-T that cel-go does not have, or has otherwise:
 //   - zones come from the bundle's database and not from the machine;
-//   - the parts of a duration are exact, not rounded as floating-point numbers;
+//   - the parts of a duration are exact, not rounded as floating-point numbers,
+//     and its milliseconds are those beyond its seconds, as the specification says;
 //   - glob() and calendars are the language's own.
 func functions() []cel.EnvOption {
 	options := []cel.EnvOption{
@@ -67,6 +68,9 @@ func functions() []cel.EnvOption {
 		options = append(options, cel.Function(name, cel.MemberOverload(unit.overload, []*cel.Type{cel.DurationType}, cel.IntType,
 			cel.UnaryBinding(func(d ref.Val) ref.Val {
 				whole := new(big.Int).Quo(big.NewInt(int64(d.(types.Duration).Duration)), big.NewInt(int64(unit.length)))
+				if unit.length == time.Millisecond {
+					whole.Rem(whole, big.NewInt(1000))
+				}
 				return types.Int(whole.Int64())
 			}))))
 	}
