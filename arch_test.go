@@ -40,6 +40,7 @@ var rooms = []room{
 	{path: "internal/registry", floor: 2},
 
 	{path: "internal/eval", floor: 3},
+	{path: "internal/history", floor: 3, only: []string{".", "internal/pdl"}},
 
 	{path: "internal/store", floor: 4, std: true},
 

@@ -114,11 +114,11 @@ func TestDataIsTyped(t *testing.T) {
 pdl: v1
 kind: data
 name: limits
-types: {cents: int(0..100), on: bool, tier: "enum(a, b)", since: timestamp, teams: "list(string(..8), ..3)", levels: list(int), none: list(bool)}
-values: {cents: 7, on: true, tier: b, since: 2026-01-01T00:00:00Z, teams: [no, "1"], levels: [1, -2], none: []}
+types: {cents: int(0..100), open: "int(-5..)", debt: int(..0), on: bool, tier: "enum(a, b)", since: timestamp, teams: "list(string(..8), ..3)", levels: list(int), none: list(bool)}
+values: {cents: 7, open: -5, debt: -9007199254740991, on: true, tier: b, since: 2026-01-01T00:00:00Z, teams: [no, "1"], levels: [1, -2], none: []}
 `)
 	want := map[string]any{
-		"data.limits.cents": int64(7), "data.limits.on": true, "data.limits.tier": "b", "data.limits.since": "2026-01-01T00:00:00Z",
+		"data.limits.cents": int64(7), "data.limits.open": int64(-5), "data.limits.debt": int64(-(1<<53 - 1)), "data.limits.on": true, "data.limits.tier": "b", "data.limits.since": "2026-01-01T00:00:00Z",
 		"data.limits.teams": []any{"no", "1"}, "data.limits.levels": []any{int64(1), int64(-2)}, "data.limits.none": []any{},
 		"data.ownership.critical": []any{"svc/checkout", "svc/identity"}, "data.ownership.max_refund": int64(50000),
 	}

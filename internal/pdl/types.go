@@ -124,14 +124,23 @@ func parseInt(args string, bounded bool) (t Type, problem, hint string) {
 	if !bounded {
 		return Type{Kind: Int, Min: -maxInteger, Max: maxInteger}, "", ""
 	}
-	hint = "write int or int(0..10), within ±(2^53−1)"
+	hint = "write int, int(0..10) or int(0..), within ±(2^53−1)"
 	lo, hi, ok := strings.Cut(args, "..")
-	low, lowOK := smallInteger(strings.TrimSpace(lo))
-	high, highOK := smallInteger(strings.TrimSpace(hi))
-	if !ok || !lowOK || !highOK || low > high {
+	low, lowOK := end(lo, -maxInteger)
+	high, highOK := end(hi, maxInteger)
+	if !ok || !lowOK || !highOK || low > high || strings.TrimSpace(args) == ".." {
 		return t, fmt.Sprintf("int(%s) is no range", clip(args)), hint
 	}
 	return Type{Kind: Int, Min: low, Max: high}, "", ""
+}
+
+// end reads one end of a range; an empty one is the last there is.
+func end(text string, last int64) (int64, bool) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return last, true
+	}
+	return smallInteger(text)
 }
 
 func smallInteger(s string) (int64, bool) {

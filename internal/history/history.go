@@ -1,0 +1,146 @@
+// Package history keeps in memory what the facts of a schema are made of: the
+// events inside their windows.
+//
+// It promises that a fact is exact: it is what counting every event in its
+// window would give, at every instant, whatever was added, taken back or left
+// the window before.
+package history
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/pdl"
+)
+
+// maxTotal is the greatest count or sum, the largest integer every JSON reader
+// agrees on (RFC 7493).
+const maxTotal = 1<<53 - 1
+
+// An Event is what happened: a decision about an action, or what somebody
+// reported.
+type Event struct {
+	Name    string         // the action, or the declared event
+	Subject kernel.Request // whose attributes, registry values included, are counted by and measured
+	At      time.Time
+	Allowed bool // a decision: ALLOW; what was reported: true
+}
+
+// A History is what happened in the windows of one schema's facts. It is for
+// one goroutine at a time. The zero History knows no facts.
+type History struct {
+	facts   []*fact            // sorted by name
+	byEvent map[string][]*fact // the facts that an event may count for
+	journal []step             // what was added and may be taken back
+}
+
+// A step is one event added to one fact.
+type step struct {
+	fact *fact
+	item *item
+	last int64 // of its group before
+}
+
+// New returns the history of a schema, in which nothing has happened yet.
+func New(s *pdl.Schema) *History {
+	h := &History{byEvent: map[string][]*fact{}}
+	for i := range s.Facts {
+		f := newFact(s, &s.Facts[i])
+		h.facts = append(h.facts, f)
+		h.byEvent[f.Event] = append(h.byEvent[f.Event], f)
+	}
+	return h
+}
+
+// A Span is a stretch of the past: what happened there under a name may still
+// count.
+type Span struct {
+	Name  string
+	Since time.Time
+}
+
+// Spans lists, for each name of an event, how far back at the instant now its
+// facts look, sorted by name. Whoever fills an empty history adds what
+// happened there, in any order.
+func (h *History) Spans(now time.Time) []Span {
+	var spans []Span
+	for _, name := range kernel.SortedKeys(h.byEvent) {
+		since := now
+		for _, f := range h.byEvent[name] {
+			if from := f.from(now); from.Before(since) {
+				since = from
+			}
+		}
+		spans = append(spans, Span{name, since})
+	}
+	return spans
+}
+
+// Add counts an event, wherever a fact is about it. An event of a time that
+// has left the window counts for nothing. An error means that a total would
+// exceed 2^53−1: nothing was added.
+func (h *History) Add(e *Event) error {
+	before := len(h.journal)
+	for _, f := range h.byEvent[e.Name] {
+		if !e.Allowed && !f.Attempted {
+			continue
+		}
+		added, err := f.add(e)
+		if err != nil {
+			h.rewind(before)
+			return err
+		}
+		if added.item != nil {
+			h.journal = append(h.journal, added)
+		}
+	}
+	return nil
+}
+
+// Facts returns what the named facts are for a request at an instant, which
+// never lies before that of an earlier call. Counts and sums that are 0, and a
+// last event that there was not, are left out; so it may be nil.
+func (h *History) Facts(subject *kernel.Request, names []string, now time.Time) (map[string]any, error) {
+	var values map[string]any
+	for _, name := range names {
+		i, known := slices.BinarySearchFunc(h.facts, name, func(f *fact, name string) int { return compare(f.Name, name) })
+		if !known {
+			return nil, fmt.Errorf("the schema declares no fact %q", name)
+		}
+		v := h.facts[i].value(subject, now)
+		if v == nil {
+			continue
+		}
+		if values == nil {
+			values = make(map[string]any, len(names))
+		}
+		values[name] = v
+	}
+	return values, nil
+}
+
+// Keep makes what was added since the last Keep or Undo stay.
+func (h *History) Keep() { h.journal = h.journal[:0] }
+
+// Undo takes back what was added since the last Keep or Undo.
+func (h *History) Undo() { h.rewind(0) }
+
+func (h *History) rewind(to int) {
+	for i := len(h.journal) - 1; i >= to; i-- {
+		s := h.journal[i]
+		s.fact.remove(s.item, s.last)
+	}
+	h.journal = h.journal[:to]
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
