@@ -158,12 +158,12 @@ func (c *cli) printReplay(r ledger.ReplayReport, asJSON bool) error {
 			Policies  []string  `json:"policies"`
 			Found     int       `json:"found"`
 			Findings  []finding `json:"findings"`
-		}{r.OK(), r.Decisions, append([]string{}, r.Policies...), r.Count, findingsOf(r.Findings)})
+		}{r.OK(), r.Decisions, append([]string{}, r.Versions...), r.Count, findingsOf(r.Findings)})
 	} else {
 		c.printFound(r.Findings)
 		if r.OK() {
 			fmt.Fprintf(c.stdout, "%s %s evaluated again under %s, all as recorded\n",
-				c.paint(green, "ok"), plural(r.Decisions, "decision"), plural(len(r.Policies), "policy"))
+				c.paint(green, "ok"), plural(r.Decisions, "decision"), plural(len(r.Versions), "policy"))
 		}
 	}
 	if err != nil || r.OK() {

@@ -96,9 +96,9 @@ func (h *house) audit(ctx context.Context) {
 	if !report.OK() {
 		h.t.Errorf("the log does not verify: %v", report.List)
 	}
-	again, err := ledger.Replay(ctx, h.store, func(version string) (*eval.Program, error) {
+	again, err := ledger.Replay(ctx, h.store, ledger.Policies{Entered: true, Load: func(version string) (*eval.Program, error) {
 		return gate.LoadProgram(ctx, h.store, version)
-	})
+	}})
 	must(h.t, err)
 	if !again.OK() {
 		h.t.Errorf("decisions come out otherwise: %v", again.List)

@@ -158,9 +158,9 @@ func (l *Log) Replay(ctx context.Context) (ledger.ReplayReport, error) {
 	if err != nil {
 		return ledger.ReplayReport{}, err
 	}
-	return ledger.Replay(ctx, r, func(version string) (*eval.Program, error) {
+	return ledger.Replay(ctx, r, ledger.Policies{Entered: true, Load: func(version string) (*eval.Program, error) {
 		return gate.LoadProgram(ctx, l.db, version)
-	})
+	}})
 }
 
 // counted tells of progress while entries are read.

@@ -21,12 +21,42 @@ const tokenPrefix = "token:"
 // A history is what the entries so far say was in force: which policy, which
 // tokens. It grows with the number of tokens and policies, not of decisions.
 type history struct {
-	batch  string // of the entry before
-	before string // the policy active when that batch began
-	active string // the policy active now
+	policyPast
 	seen   map[string]bool
 	tokens map[string]*tokenPast
 	byHash map[string]string // ids
+}
+
+// A policyPast is which policy the entries so far made the active one.
+type policyPast struct {
+	batch  string // of the entry before
+	before string // the policy active when that batch began
+	active string // the policy active now
+}
+
+// enter takes the batch of the next entry.
+func (p *policyPast) enter(batch string) {
+	if batch != p.batch {
+		p.batch, p.before = batch, p.active
+	}
+}
+
+// change takes a policy entry and returns what contradicts those before it.
+func (p *policyPast) change(c *PolicyChange) (problems []string) {
+	if c.Previous != p.active && c.Previous != p.before {
+		problems = append(problems, fmt.Sprintf("it says that policy %q was active before it, the entries say %q", c.Previous, p.active))
+	}
+	p.active = c.Version
+	return problems
+}
+
+// decided returns what contradicts that a policy decided here. Inside a batch
+// the one before may have: the change is in force from its commit on.
+func (p *policyPast) decided(version string) (problems []string) {
+	if version == "" || version != p.active && version != p.before {
+		problems = append(problems, fmt.Sprintf("it was decided under policy %s, but %s was active", version, orNone(p.active)))
+	}
+	return problems
 }
 
 // A tokenPast is what the token entries say of one token.
@@ -45,9 +75,7 @@ func isDecision(body []byte) bool { return bytes.Contains(body, []byte(`,"kind":
 
 // follow takes the next entry and returns what contradicts those before it.
 func (h *history) follow(e Entry) (problems []string) {
-	if e.Batch != h.batch {
-		h.batch, h.before = e.Batch, h.active
-	}
+	h.enter(e.Batch)
 	switch {
 	case e.Policy != nil:
 		return h.policy(e.Policy)
@@ -60,11 +88,8 @@ func (h *history) follow(e Entry) (problems []string) {
 }
 
 func (h *history) policy(p *PolicyChange) (problems []string) {
-	if p.Previous != h.active && p.Previous != h.before {
-		problems = append(problems, fmt.Sprintf("it says that policy %q was active before it, the entries say %q", p.Previous, h.active))
-	}
-	h.active, h.seen[p.Version] = p.Version, true
-	return problems
+	h.seen[p.Version] = true
+	return h.change(p)
 }
 
 func (h *history) token(e Entry) []string {
@@ -100,9 +125,7 @@ func (p *tokenPast) same(t TokenChange) bool {
 }
 
 func (h *history) decision(e Entry) (problems []string) {
-	if v := e.Decision.Verdict.PolicyVersion; v == "" || v != h.active && v != h.before {
-		problems = append(problems, fmt.Sprintf("it was decided under policy %s, but %s was active", v, orNone(h.active)))
-	}
+	problems = h.decided(e.Decision.Verdict.PolicyVersion)
 	id, isToken := strings.CutPrefix(e.Caller, tokenPrefix)
 	if !isToken {
 		if e.Caller != "dev" { // the caller of a kernel that runs with --dev

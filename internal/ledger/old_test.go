@@ -38,7 +38,7 @@ func TestALogOfTheFirstVersionVerifiesAndReplays(t *testing.T) {
 	if err != nil || !report.OK() || report.Trust.Size != report.Entries || report.Entries < 10 {
 		t.Errorf("Verify = %d entries, %v, %v, trust %v", report.Entries, report.List, err, report.Trust)
 	}
-	replayed, err := ledger.Replay(t.Context(), s, func(string) (*eval.Program, error) { return program, nil })
+	replayed, err := ledger.Replay(t.Context(), s, ledger.Policies{Load: func(string) (*eval.Program, error) { return program, nil }})
 	if err != nil || !replayed.OK() || replayed.Decisions != uint64(len(questions())) {
 		t.Errorf("Replay = %d decisions, %v, %v", replayed.Decisions, replayed.List, err)
 	}

@@ -14,44 +14,97 @@ import (
 // them came out otherwise.
 type ReplayReport struct {
 	Decisions uint64   // evaluated again
-	Policies  []string // versions that decided them, in the order of first use
+	Versions  []string // of the policies that decided them, in the order of first use
 	Findings           // decisions that differ, or could not be evaluated
 }
 
+// Policies are what decided.
+type Policies struct {
+	Load    func(version string) (*eval.Program, error) // the program of a version; asked once for each
+	Entered bool                                        // the log is a kernel's own: an entry before each decision made its policy the active one
+}
+
 // Replay evaluates every decision again from what the log holds: the request,
-// the instant, the version of the policy. load returns the program of a
-// version; it is asked once for each. A decision whose entry would not be the
-// same, byte for byte, is a finding. Whether the log itself was changed is for
-// [Verify] to say; the error is why it could not replay.
-func Replay(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) (ReplayReport, error) {
-	p := replay{load: load, evaluators: map[string]*eval.Evaluator{}, failed: map[string]error{}}
-	for row, err := range r.Entries(ctx, store.Query{Shard: onlyShard, Kind: string(KindDecision)}) {
+// the instant, the version of the policy. A decision whose entry would not be
+// the same, byte for byte, is a finding; so is one that was decided by another
+// policy than the entries before it made the active one, a request that is not
+// the one committed to, and an entry that is missing or cannot be read, which
+// might have been a decision. Whether the log as a whole is the one that was
+// signed is for [Verify] to say; the error is why it could not replay.
+func Replay(ctx context.Context, r store.Reader, policies Policies) (ReplayReport, error) {
+	p := replay{Policies: policies, evaluators: map[string]*eval.Evaluator{}, failed: map[string]error{}}
+	head, err := r.Head(ctx, onlyShard)
+	if err != nil {
+		return p.ReplayReport, err
+	}
+	for row, err := range r.Entries(ctx, store.Query{Shard: onlyShard}) {
 		if err != nil {
 			return p.ReplayReport, err
 		}
-		p.Decisions++
-		if err := p.again(row); err != nil {
-			p.entry(row.Seq, "%v", err)
-		}
+		p.entryOf(row)
 	}
+	p.gap(head.Size)
 	return p.ReplayReport, nil
 }
 
 type replay struct {
 	ReplayReport
-	load       func(string) (*eval.Program, error)
+	Policies
+	past       policyPast
+	next       uint64 // the seq expected next
 	evaluators map[string]*eval.Evaluator
 	failed     map[string]error
 }
 
-// again evaluates one decision and compares its entry.
-func (p *replay) again(row store.Entry) error {
+// gap notes that entries are missing before seq.
+func (p *replay) gap(seq uint64) {
+	switch {
+	case seq == p.next+1:
+		p.entry(p.next, "it is missing")
+	case seq > p.next:
+		p.entry(p.next, "it is missing, as are all up to entry %d", seq-1)
+	}
+	p.next = max(p.next, seq)
+}
+
+// entryOf takes the next entry, whatever its row says that it is.
+func (p *replay) entryOf(row store.Entry) {
+	p.gap(row.Seq)
+	p.next = row.Seq + 1
 	e, err := Decode(row.Body)
 	if err != nil {
-		return err
+		p.entry(row.Seq, "its body cannot be read: %v", err)
+		return
 	}
-	if e.Decision == nil || row.Private == nil {
+	p.past.enter(e.Batch)
+	var problems []string
+	switch {
+	case e.Policy != nil:
+		problems = p.past.change(e.Policy)
+	case e.Decision != nil:
+		p.Decisions++
+		problems = p.past.decided(e.Decision.Verdict.PolicyVersion)
+	}
+	if p.Entered {
+		for _, problem := range problems {
+			p.entry(row.Seq, "%s", problem)
+		}
+	}
+	if e.Decision == nil {
+		return
+	}
+	if err := p.again(e, row); err != nil {
+		p.entry(row.Seq, "%v", err)
+	}
+}
+
+// again evaluates one decision and compares its entry.
+func (p *replay) again(e Entry, row store.Entry) error {
+	if row.Private == nil {
 		return fmt.Errorf("its request is not there to evaluate")
+	}
+	if err := CheckPrivate(e.Decision.Commitment, row.Private); err != nil {
+		return err
 	}
 	evaluator, err := p.evaluator(e.Decision.Verdict.PolicyVersion)
 	if err != nil {
@@ -101,7 +154,7 @@ func (p *replay) evaluator(version string) (*eval.Evaluator, error) {
 	if err := p.failed[version]; err != nil {
 		return nil, err
 	}
-	program, err := p.load(version)
+	program, err := p.Load(version)
 	if err == nil && program.Version() != version {
 		err = fmt.Errorf("the policy loaded as %s is %s", version, program.Version())
 	}
@@ -110,7 +163,7 @@ func (p *replay) evaluator(version string) (*eval.Evaluator, error) {
 		return nil, p.failed[version]
 	}
 	p.evaluators[version] = program.NewEvaluator(eval.Config{})
-	p.Policies = append(p.Policies, version)
+	p.Versions = append(p.Versions, version)
 	return p.evaluators[version], nil
 }
 

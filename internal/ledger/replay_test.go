@@ -118,18 +118,18 @@ func TestEveryDecisionReplaysToTheSameBytes(t *testing.T) {
 	grow(t, &s, 3)
 	decide(t, &s, program, nil)
 	loads := 0
-	report, err := ledger.Replay(t.Context(), &s, func(version string) (*eval.Program, error) {
+	report, err := ledger.Replay(t.Context(), &s, ledger.Policies{Load: func(version string) (*eval.Program, error) {
 		loads++
 		if version != program.Version() {
 			return nil, errors.New("no such version")
 		}
 		return program, nil
-	})
+	}})
 	if err != nil || !report.OK() || report.Decisions != uint64(len(questions())) {
 		t.Errorf("Replay = %d decisions, %v, %v; want %d that are the same", report.Decisions, report.List, err, len(questions()))
 	}
-	if loads != 1 || len(report.Policies) != 1 || report.Policies[0] != program.Version() {
-		t.Errorf("the program was loaded %d times, policies %v", loads, report.Policies)
+	if loads != 1 || len(report.Versions) != 1 || report.Versions[0] != program.Version() {
+		t.Errorf("the program was loaded %d times, policies %v", loads, report.Versions)
 	}
 }
 
@@ -150,12 +150,12 @@ func TestReplayNamesTheDecisionsThatDiffer(t *testing.T) {
 			e.Decision.Phase1 = false
 		}
 	})
-	report, err := ledger.Replay(t.Context(), &s, func(version string) (*eval.Program, error) {
+	report, err := ledger.Replay(t.Context(), &s, ledger.Policies{Load: func(version string) (*eval.Program, error) {
 		if version != program.Version() {
 			return nil, errors.New("no such bundle")
 		}
 		return program, nil
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestReplayDoesNotTakeAnotherPolicyForTheOneThatDecided(t *testing.T) {
 	program := compile(t, "../../policies/shipping/*.yaml")
 	var s storetest.Memory
 	decide(t, &s, program, func(_ int, e *ledger.Entry) { e.Decision.Verdict.PolicyVersion = "sha256:00" })
-	report, err := ledger.Replay(t.Context(), &s, func(string) (*eval.Program, error) { return program, nil })
+	report, err := ledger.Replay(t.Context(), &s, ledger.Policies{Load: func(string) (*eval.Program, error) { return program, nil }})
 	if err != nil || report.Count != len(questions()) {
 		t.Errorf("Replay = %v, %v; want every decision refused", report.List, err)
 	}
@@ -189,7 +189,7 @@ func TestReplayDoesNotTakeAnotherPolicyForTheOneThatDecided(t *testing.T) {
 func TestReplayStopsWhenTheStoreFails(t *testing.T) {
 	var s storetest.Memory
 	s.FailReads(errors.New("away"))
-	if _, err := ledger.Replay(t.Context(), &s, nil); err == nil {
+	if _, err := ledger.Replay(t.Context(), &s, ledger.Policies{}); err == nil {
 		t.Error("Replay succeeds without a store")
 	}
 }
