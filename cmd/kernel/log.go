@@ -62,7 +62,10 @@ func (c *cli) logShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.printJSON(entry)
+			if err := c.printJSON(entry); err != nil || entry.Problem == "" {
+				return err
+			}
+			return fmt.Errorf("entry %d was changed after it was written: %s", entry.Seq, entry.Problem)
 		}),
 	}
 	settingFlags(cmd, "data")

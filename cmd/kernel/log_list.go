@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,12 @@ func (c *cli) logListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List entries, the newest first",
 		Long: `List entries, the newest first. Times are RFC 3339 or a duration back from now.
-With --json each entry is one line.`,
+With --json each entry is one line.
+
+What is shown is what the entry says, after it was hashed and compared with its
+leaf, its columns and its request; one that was changed is marked, and the exit
+code is 1. Entries are found by their columns, so whether any is missing from a
+list only "kernel log verify" tells.`,
 		Example: "  kernel log list --decision DENY --since 24h\n  kernel log list --limit 0 --json > entries.jsonl",
 		Args:    noArguments(),
 		RunE: c.reading(func(ctx context.Context, log *app.Log, _ []string) error {
@@ -114,9 +120,13 @@ func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool
 	if !asJSON {
 		fmt.Fprintln(w, "SEQ\tINSTANT\tKIND\tCALLER\tAGENT\tACTION\tDECISION\tID")
 	}
+	changed := 0
 	for row, err := range log.List(ctx, q) {
 		if err != nil {
 			return err
+		}
+		if row.Problem != "" {
+			changed++
 		}
 		if asJSON {
 			if err := c.printLine(row); err != nil {
@@ -124,10 +134,22 @@ func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Seq, row.Instant.Format("2006-01-02T15:04:05.000Z"), cell(row.Kind),
-			cell(row.Caller), cell(row.Agent), cell(row.Action), cell(row.Decision), cell(row.ID))
+		c.printRow(w, row)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || changed == 0 {
+		return err
+	}
+	return fmt.Errorf("%s of those listed %s changed after being written; \"kernel log verify\" says more",
+		plural(uint64(changed), "entry"), map[bool]string{true: "was", false: "were"}[changed == 1])
+}
+
+func (c *cli) printRow(w io.Writer, row app.Row) {
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", row.Seq, row.Instant.Format("2006-01-02T15:04:05.000Z"), cell(row.Kind),
+		cell(row.Caller), cell(row.Agent), cell(row.Action), cell(row.Decision), cell(row.ID))
+	if row.Problem != "" {
+		fmt.Fprintf(w, "  CHANGED: %s", safe(row.Problem))
+	}
+	fmt.Fprintln(w)
 }
 
 // cell makes foreign text fit for a table on a terminal: safe, and not endless.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/app"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 )
@@ -24,7 +25,8 @@ hashed again, the head recomputed and compared with the signed checkpoints.
 
 The key and the checkpoint in the folder are believed unless others are named;
 copies kept elsewhere also catch whoever could rewrite the folder as a whole.
-Exit code 1 names what was found.`,
+It says what it rests on. Exit code 1 names what was found; without any key it is
+1 too, because a log that only agrees with itself may be anybody's.`,
 		Example: "  kernel log verify\n" +
 			"  kernel log verify --data copy --pubkey /mnt/elsewhere/log.pub --checkpoint /mnt/elsewhere/checkpoint",
 		Args: noArguments(),
@@ -63,27 +65,48 @@ func findingsOf(f ledger.Findings) []finding {
 
 func (c *cli) printReport(r ledger.Report, ownKey, asJSON bool) error {
 	if asJSON {
-		return c.found(r.Findings, c.printJSON(struct {
+		return c.verified(r, c.printJSON(struct {
 			OK       bool                   `json:"ok"`
 			Entries  uint64                 `json:"entries"`
 			Kinds    map[ledger.Kind]uint64 `json:"kinds"`
 			Root     string                 `json:"root"`
+			Log      string                 `json:"log"` // whose it is, by the key; empty: without a key nobody knows
 			Trust    string                 `json:"trust"`
 			Signed   uint64                 `json:"signed_entries"`
 			Found    int                    `json:"found"`
 			Findings []finding              `json:"findings"`
-		}{r.OK(), r.Entries, r.Kinds, hex.EncodeToString(r.Root[:]), r.Trust.String(), r.Trust.Size, r.Count, findingsOf(r.Findings)}))
+		}{
+			r.OK() && r.Trust.Log != "", r.Entries, r.Kinds, hex.EncodeToString(r.Root[:]), r.Trust.Log, r.Trust.String(), r.Trust.Size,
+			r.Count, findingsOf(r.Findings),
+		}))
 	}
 	c.printFound(r.Findings)
 	if r.OK() {
-		fmt.Fprintf(c.stdout, "%s %s: %s\n", c.paint(green, "ok"), plural(r.Entries, "entry"), kinds(r.Kinds))
+		word := c.paint(green, "ok")
+		if r.Trust.Log == "" {
+			word = c.paint(yellow, "unsigned")
+		}
+		fmt.Fprintf(c.stdout, "%s %s: %s\n", word, plural(r.Entries, "entry"), kinds(r.Kinds))
 		fmt.Fprintf(c.stdout, "root  %s\n", hex.EncodeToString(r.Root[:]))
 	}
 	fmt.Fprintf(c.stdout, "trust %s\n", r.Trust)
+	if r.OK() && r.Trust.Log != "" && r.Entries > r.Trust.Size {
+		fmt.Fprintf(c.stdout, "      %s after it: own hashes only, no checkpoint vouches for them yet\n", plural(r.Entries-r.Trust.Size, "entry"))
+	}
 	if ownKey && r.Trust.Log != "" {
 		fmt.Fprintln(c.stdout, "      the key lies beside the log; --pubkey with a copy kept elsewhere proves more")
 	}
-	return c.found(r.Findings, nil)
+	return c.verified(r, nil)
+}
+
+// verified is err, or the failure that something was found, or that nothing
+// says whose log it is: then it is only a log that agrees with itself.
+func (c *cli) verified(r ledger.Report, err error) error {
+	if err = c.found(r.Findings, err); err != nil || r.Trust.Log != "" {
+		return err
+	}
+	return kernel.Errorf(kernel.Internal, "the log agrees with itself, but there is no public key to tell whose it is: whoever rewrote it as a whole would not be noticed").
+		WithHint("name the key with --pubkey FILE; a kernel keeps it as log.pub in its data folder")
 }
 
 // plural counts in words: 1 entry, 2 entries.

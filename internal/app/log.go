@@ -45,7 +45,8 @@ func OpenLog(data string, progress func(done, of uint64)) (*Log, error) {
 // Close closes the log.
 func (l *Log) Close() error { return l.db.Close() }
 
-// A Row is an entry as lists show it.
+// A Row is an entry as lists show it. What it says of an entry it took from the
+// entry's body, and compared with the columns that queries find it by.
 type Row struct {
 	Shard    int       `json:"shard"`
 	Seq      uint64    `json:"seq"`
@@ -57,16 +58,26 @@ type Row struct {
 	Action   string    `json:"action,omitzero"`
 	Decision string    `json:"decision,omitzero"`
 	Leaf     string    `json:"leaf"`
+	Problem  string    `json:"problem,omitzero"` // why the entry was changed after it was written
 }
 
-func rowOf(e store.Entry) Row {
-	return Row{
-		Shard: e.Shard, Seq: e.Seq, Instant: time.Unix(0, e.Instant).UTC(), Kind: e.Kind, Caller: e.Caller,
-		ID: e.ID, Agent: e.Agent, Action: e.Action, Decision: e.Decision, Leaf: hex.EncodeToString(e.Leaf[:]),
+// rowOf takes nothing from the columns of an entry but what finds it: what it
+// shows is what the body says, which is what was hashed.
+func rowOf(row store.Entry) Row {
+	e, err := ledger.Read(row)
+	r := Row{Shard: row.Shard, Seq: row.Seq, Leaf: hex.EncodeToString(row.Leaf[:])}
+	if err != nil {
+		r.Problem = err.Error()
 	}
+	r.Instant, r.Kind, r.Caller = e.Instant.UTC(), string(e.Kind()), e.Caller
+	if d := e.Decision; d != nil {
+		r.ID, r.Agent, r.Action, r.Decision = d.ID, d.Agent, d.Action, d.Verdict.Decision.String()
+	}
+	return r
 }
 
-// List yields the entries that a query selects.
+// List yields the entries that a query selects. Queries go by columns, so an
+// entry whose columns were changed may be missing: only Verify tells.
 func (l *Log) List(ctx context.Context, q store.Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for e, err := range l.db.Entries(ctx, q) {

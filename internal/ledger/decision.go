@@ -29,6 +29,18 @@ func Decision(row store.Entry) (kernel.Decision, error) {
 	return Answer(e, row), nil
 }
 
+// Read gives back what an entry says, and why its row is not to be believed:
+// it does not hash to its leaf, its columns are not what its body says, or its
+// request is not what was committed to. Of a body that cannot be read the
+// entry is the zero one.
+func Read(row store.Entry) (Entry, error) {
+	e, err := Decode(row.Body)
+	if err != nil {
+		return Entry{}, fmt.Errorf("its body cannot be read: %w", err)
+	}
+	return e, checkRow(e, row)
+}
+
 func checkRow(e Entry, row store.Entry) error {
 	want := derive(e, row.Body)
 	switch {
@@ -41,6 +53,8 @@ func checkRow(e Entry, row store.Entry) error {
 		return errors.New("its columns are not what its body says")
 	case row.Private == nil:
 		return nil
+	case e.Decision == nil:
+		return errors.New("there is a request beside it, but it is no decision")
 	}
 	return CheckPrivate(e.Decision.Commitment, row.Private)
 }

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+)
+
+// TestWhatNoCheckpointVouchesForIsSaid: a kernel that runs signs about once a
+// second, so the last entries may not be signed yet.
+func TestWhatNoCheckpointVouchesForIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		trust ledger.TrustUsed
+		want  string // "": nothing is said
+		ok    bool
+	}{
+		{ledger.TrustUsed{Log: "kernel.example/log", Checkpoints: 1, Size: 8}, "", true},
+		{ledger.TrustUsed{Log: "kernel.example/log", Checkpoints: 1, Size: 5}, "3 entries after it: own hashes only", true},
+		{ledger.TrustUsed{Log: "kernel.example/log", Checkpoints: 1, Size: 7}, "1 entry after it: own hashes only", true},
+		{ledger.TrustUsed{}, "", false},
+	} {
+		var out bytes.Buffer
+		k := &cli{stdout: &out}
+		err := k.printReport(ledger.Report{Entries: 8, Trust: c.trust}, false, false)
+		if (err == nil) != c.ok || strings.Contains(out.String(), "after it") != (c.want != "") || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%+v: %v, printed %q, want %q", c.trust, err, out.String(), c.want)
+		}
+	}
+}
