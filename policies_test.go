@@ -137,15 +137,20 @@ func (s shipped) attacked(t *testing.T, a *pdl.Action) {
 func (s shipped) contextOf(a *pdl.Action) []pdl.Attribute {
 	return slices.DeleteFunc(slices.Clone(s.bundle.Schema.Context), func(at pdl.Attribute) bool {
 		return !slices.ContainsFunc(s.bundle.Rules, func(r *pdl.Rule) bool {
-			return slices.Contains(r.Actions, a.Name) && r.When != nil && strings.Contains(r.When.Source+strings.Join(textsOf(r.When.Variables), " "), "context."+at.Name)
+			return slices.Contains(r.Actions, a.Name) && r.When != nil && reads(r.When.Source, r.When.Variables, "context."+at.Name)
 		})
 	})
 }
 
-func textsOf(m map[string]string) []string {
-	texts := make([]string, 0, len(m))
-	for _, name := range kernel.SortedKeys(m) {
-		texts = append(texts, m[name])
+// reads reports whether a condition names a path, itself or in a variable.
+func reads(source string, variables map[string]string, path string) bool {
+	if strings.Contains(source, path) {
+		return true
 	}
-	return texts
+	for _, name := range kernel.SortedKeys(variables) { // which never need themselves
+		if strings.Contains(source, "variables."+name) && reads(variables[name], variables, path) {
+			return true
+		}
+	}
+	return false
 }
