@@ -318,10 +318,15 @@ func collectKeys(f *pdl.Form, into map[string]bool) {
 // TestSchemasShowExamplesThatFit: an editor offers them.
 func TestSchemasShowExamplesThatFit(t *testing.T) {
 	shown := 0
+	var definitions any // that parts of the schema refer to
 	var look func(at string, schema map[string]any)
 	look = func(at string, schema map[string]any) {
 		if examples, ok := schema["examples"].([]any); ok {
 			compiler := jsonschema.NewCompiler()
+			if definitions != nil {
+				schema = maps.Clone(schema)
+				schema["$defs"] = definitions
+			}
 			if err := compiler.AddResource("file:///example.json", schema); err != nil {
 				t.Fatal(err)
 			}
@@ -346,6 +351,7 @@ func TestSchemasShowExamplesThatFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		definitions = tree.(map[string]any)["$defs"]
 		look(kind, tree.(map[string]any))
 	}
 	if shown < 10 {

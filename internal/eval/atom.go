@@ -85,7 +85,7 @@ func (l *lowerer) atomSlot(a pdl.Atom) (slot, error) {
 
 func (l *lowerer) required(path string) error {
 	for _, s := range l.shapes {
-		if s.fields[path].Optional {
+		if s.fields[path].mayLack() {
 			return fmt.Errorf("it is optional for %s", s.name)
 		}
 	}

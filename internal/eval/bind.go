@@ -102,6 +102,11 @@ func (sec *section) problem(members map[string]any) error {
 		if problem, at := misfit(f.Type, v); problem != "" {
 			return kernel.Errorf(kernel.Invalid, "%s", problem).At(sec.path(f.Name)+at).WithHint("%s", hint(f.Type, v, at != ""))
 		}
+		if f.inside != nil {
+			if err := f.inside.problem(v.(map[string]any)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

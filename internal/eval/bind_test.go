@@ -33,6 +33,7 @@ actions:
       tags?: list(string(..3), ..2)
       sizes?: list(int(0..9))
       levels?: list(enum(low, high))
+      payment?: {cents: int(0..9), "memo?": string(..4), to: {known: bool, "tier?": "enum(gold, lead)"}}
   look: {resource: any}
 context:
   ticket?: string

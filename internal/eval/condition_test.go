@@ -39,9 +39,7 @@ func newTypist(t testing.TB) *typist {
 	for section, attributes := range map[string][]pdl.Attribute{
 		"agent": s.Agent, "resource": s.Resources[1].Attributes, "params": s.Actions[1].Params, "context": s.Context,
 	} {
-		for _, a := range attributes {
-			y.fields[section][a.Name] = celType(a.Type)
-		}
+		y.declare(section, attributes)
 	}
 	for _, d := range b.Data {
 		y.fields["consts"][strings.TrimPrefix(d.Path, "data.consts.")] = celType(d.Type)
@@ -59,6 +57,21 @@ func newTypist(t testing.TB) *typist {
 		t.Fatal(err)
 	}
 	return y
+}
+
+// declare types the attributes of a section, and those of records in it.
+func (y *typist) declare(path string, attributes []pdl.Attribute) {
+	if y.fields[path] == nil {
+		y.fields[path] = map[string]*types.Type{}
+	}
+	for _, a := range attributes {
+		y.fields[path][a.Name] = celType(a.Type)
+		if a.Type.Kind == pdl.Record {
+			record := "@" + strings.TrimPrefix(path, "@") + "." + a.Name // no name that can be written
+			y.fields[path][a.Name] = types.NewObjectType(record)
+			y.declare(record, a.Type.Members)
+		}
+	}
 }
 
 func celType(t pdl.Type) *types.Type {

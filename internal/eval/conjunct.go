@@ -44,6 +44,9 @@ func (l *lowerer) conjuncts(e ast.Expr) (checks []check, equalities []equality, 
 // checkOf makes a check of an operand, and the equality that it is, if any.
 func (l *lowerer) checkOf(e ast.Expr, tested map[string]bool) (c check, q equality, ok bool) {
 	if path, ok := l.tests(e); ok {
+		if !l.present(path, false, tested) {
+			return c, q, false
+		}
 		c, ok = newCheck(opPresent, l.layout.bits[path], 0)
 		return c, q, ok
 	}
@@ -52,7 +55,7 @@ func (l *lowerer) checkOf(e ast.Expr, tested map[string]bool) (c check, q equali
 		return c, q, false
 	}
 	s, optional, err := l.attribute(x.path, x.kind, false)
-	if err != nil || optional && !tested[x.path] {
+	if err != nil || optional && !l.present(x.path, true, tested) {
 		return c, q, false
 	}
 	switch {
@@ -65,6 +68,22 @@ func (l *lowerer) checkOf(e ast.Expr, tested map[string]bool) (c check, q equali
 		c, ok = l.layout.check(q)
 	}
 	return c, q, ok
+}
+
+// present reports that beside some tests a path cannot err: each optional
+// record around it is tested, and, to be read, so is the attribute itself.
+func (l *lowerer) present(path string, read bool, tested map[string]bool) bool {
+	for i := range len(path) + 1 {
+		if i < len(path) && path[i] != '.' || i == len(path) && !read || tested[path[:i]] {
+			continue
+		}
+		for _, s := range l.shapes {
+			if f := s.fields[path[:i]]; f != nil && f.Optional {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // tests returns the attribute that an operand asks for with has().

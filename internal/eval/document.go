@@ -74,7 +74,7 @@ func (e *Evaluator) read(doc string, in *Input) bool {
 	e.frame.reset()
 	e.program.layout.begin(e.frame, &d.names, now)
 	for i := range e.shape.members {
-		if !d.fill(e.frame, e.shape.sections[i], e.shape.members[i], d.objects[i]) {
+		if !fillObject(e.frame, d.tokens, e.shape.sections[i], e.shape.members[i], d.objects[i]) {
 			return false
 		}
 	}

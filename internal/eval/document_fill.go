@@ -5,19 +5,20 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/tape"
 )
 
-// fill puts the members of an object into their slots, and reports whether all
-// of them are declared and fit, and none is missing.
-func (d *document) fill(fr *frame, sec *section, members []member, object int32) bool {
+// fillObject puts the members of an object into their slots, and reports whether
+// all of them are declared and fit, and none is missing. An object at place 0
+// is not there.
+func fillObject(fr *frame, tokens []tape.Token, sec *section, members []member, object int32) bool {
 	required := 0
 	if object > 0 {
-		for at := object + 1; at < d.tokens[object].Next; at = d.tokens[at+1].Next {
-			m := memberOf(members, d.tokens[at].Text)
+		for at := object + 1; at < tokens[object].Next; at = tokens[at+1].Next {
+			m := memberOf(members, tokens[at].Text)
 			switch {
 			case m == nil:
-				if !sec.isName(d.tokens[at].Text) {
+				if !sec.isName(tokens[at].Text) {
 					return false
 				}
-			case !m.fillToken(fr, d.tokens, at+1):
+			case !m.fillToken(fr, tokens, at+1):
 				return false
 			case !m.optional:
 				required++
@@ -30,7 +31,7 @@ func (d *document) fill(fr *frame, sec *section, members []member, object int32)
 
 // isName reports whether a member is one of those that every request has.
 func (sec *section) isName(name string) bool {
-	return name == "id" && sec.name != "params" && sec.name != "context" || name == "type" && sec.name == "resource"
+	return name == "id" && (sec.name == "agent" || sec.name == "resource") || name == "type" && sec.name == "resource"
 }
 
 func memberOf(members []member, name string) *member {
@@ -53,7 +54,12 @@ func (m *member) fillToken(fr *frame, tokens []tape.Token, at int32) bool {
 		return m.fillBool(fr, v.Kind == tape.True)
 	case tape.Array:
 		return m.kind == pdl.List && m.fillTokens(fr, tokens, at)
-	case tape.Null, tape.Number, tape.Object: // of no type
+	case tape.Object:
+		if m.kind == pdl.Record && fillObject(fr, tokens, m.field.inside, m.field.inside.members, at) {
+			fr.mark(int(m.bit))
+			return true
+		}
+	case tape.Null, tape.Number: // of no type
 	}
 	return false
 }

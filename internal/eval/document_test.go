@@ -15,12 +15,13 @@ import (
 // params and context, and rules that look at some of them.
 const everyMember = everyType + `  - {id: role, match: {action: deploy, agent.role: junior}, when: params.replicas > 1 && has(params.note), effect: DENY}
   - {id: tags, match: {action: deploy}, when: 'has(params.tags) && params.tags.exists(t, t == "é")', effect: DENY}
+  - {id: payment, match: {action: deploy}, when: 'has(params.payment) && params.payment.to.known && has(params.payment.to.tier) && params.payment.to.tier == "gold"', effect: DENY}
 `
 
 var documents = []string{
 	`{"agent":{"id":"agent-001","role":"junior"},"action":"deploy","resource":{"type":"service","id":"svc/a","environment":"staging"},"params":{"replicas":1}}`,
 	`{"request_id":"r-1","agent":{"id":"a","role":"sre","owner":"ü"},"action":"deploy","resource":{"environment":"production","public":true,"id":"svc/a","type":"service"},` +
-		`"params":{"replicas":5,"note":"né\"e","after":"2026-06-01T12:00:00+02:00","tags":["a","é"],"sizes":[0,9],"levels":["low","high","low"]},"context":{"ticket":"CHG-1"},"wait":"0s","grant":false}`,
+		`"params":{"replicas":5,"note":"né\"e","after":"2026-06-01T12:00:00+02:00","tags":["a","é"],"sizes":[0,9],"levels":["low","high","low"],"payment":{"to":{"known":true,"tier":"gold"},"cents":9,"memo":"m"}},"context":{"ticket":"CHG-1"},"wait":"0s","grant":false}`,
 	` { "context" : { } , "params" : {"tags":[],"replicas" : 2 } , "resource" : {"environment":"development","type":"service","id":"x","public":false} , "action":"deploy", "agent":{"role":"senior","id":"b"} } `,
 	`{"agent":{"id":"a","role":"junior"},"action":"look","resource":{"type":"page","id":"p"}}`,
 	`{"agent":{"id":"a","role":"junior"},"action":"look","resource":{"type":"service","id":"p","environment":"staging"},"params":{}}`,
@@ -82,6 +83,9 @@ func TestDecideJSONOfDocumentsAtTheirBounds(t *testing.T) {
 		{`"2026-06-01T12:00:00+02:00"`, `"2190-01-01T00:00:00Z"`}, {`"2026-06-01T12:00:00+02:00"`, `"2190-01-01T00:00:00.1Z"`}, {`"2026-06-01T12:00:00+02:00"`, `"2026-06-01"`}, {`"2026-06-01T12:00:00+02:00"`, `1`},
 		{`["a","é"]`, `["a","é","c"]`}, {`["a","é"]`, `["abcd"]`}, {`["a","é"]`, `["éüß"]`}, {`["a","é"]`, `[]`}, {`["a","é"]`, `{}`}, {`["a","é"]`, `[null]`}, {`["a","é"]`, `["\u0000"]`}, {`["a","é"]`, `[["a"]]`},
 		{`[0,9]`, `[0,10]`}, {`[0,9]`, `[-1]`}, {`[0,9]`, `[true]`}, {`[0,9]`, `["0"]`}, {`[0,9]`, `[0.5]`}, {`"high"`, `"hi"`}, {`"high"`, `1`}, {`"public":true`, `"public":"true"`}, {`"public":true`, `"public":1`},
+		{`"cents":9`, `"cents":10`}, {`"cents":9,`, ``}, {`"cents":9`, `"cents":9,"cents":9`}, {`"cents":9`, `"cent":9`}, {`"cents":9`, `"id":9`}, {`"cents":9`, `"cents":null`}, {`"known":true`, `"known":1`},
+		{`"known":true,`, ``}, {`"gold"`, `"silver"`}, {`"tier":"gold"`, `"tier":{}`}, {`{"known":true,"tier":"gold"}`, `null`}, {`{"known":true,"tier":"gold"}`, `[]`}, {`"to":{"known":true,"tier":"gold"},`, ``},
+		{`"memo":"m"`, `"memo":"\u0000"`}, {`"memo":"m"`, `"memo":"mmmmm"`}, {`"memo":"m"`, `"memo":"m","extra":{"a":[1]}`}, {`"payment":{`, `"payment":1,"x":{`}, {`"known":true`, `"known":true,"type":"x"`},
 		{`"ticket":"CHG-1"`, `"now":"2026-06-01T12:00:00Z"`}, {`"ticket":"CHG-1"`, `"id":"x"`}, {`"ticket":"CHG-1"`, `"ticket":"a","ticket":"a"`}, {`{"ticket":"CHG-1"}`, `null`}, {`{"ticket":"CHG-1"}`, `[]`},
 		{`"0s"`, `"1s"`}, {`"0s"`, `0`}, {`"grant":false`, `"grant":true`}, {`"grant":false`, `"grant":null`}, {`"grant":false`, `"Grant":false`}, {`"grant":false`, `"grant":false,"x":1`},
 	} {
@@ -178,7 +182,7 @@ func mangle(r *rand.Rand, doc string) string {
 	case 3:
 		return doc + []string{" ", "\n", "{}", ",", "x", "\x00"}[r.IntN(6)]
 	case 4:
-		return swap([]string{`"id"`, `"type"`, `"role"`, `"replicas"`, `"note"`, `"tags"`, `"params"`, `"context"`, `"agent"`, `"ticket"`, `"wait"`, `"wait"`, `"grant"`, `"grant"`, `"request_id"`, `"owner"`, `"now"`, `""`})
+		return swap([]string{`"id"`, `"type"`, `"role"`, `"replicas"`, `"note"`, `"tags"`, `"params"`, `"context"`, `"agent"`, `"ticket"`, `"wait"`, `"wait"`, `"grant"`, `"grant"`, `"request_id"`, `"owner"`, `"now"`, `""`, `"payment"`, `"cents"`, `"to"`, `"known"`, `"tier"`})
 	case 5:
 		return swap([]string{`1`, `"a"`, `null`, `true`, `false`, `[]`, `{}`, `1.5`, `-0`, `6`, `9007199254740991`, `9007199254740992`, `1e2`, `[1]`, `["a"]`, `"0s"`, `"\u0000"`, `"\u0085"`, `"` + strings.Repeat("ä", 300) + `"`})
 	case 6:

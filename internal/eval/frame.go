@@ -153,6 +153,8 @@ func celKind(t pdl.Type) (kind types.Kind, list bool, err error) {
 		}
 		kind, _, err := celKind(*t.Elem)
 		return kind, true, err
+	case pdl.Record:
+		return types.StructKind, false, nil
 	}
 	return 0, false, fmt.Errorf("unknown kind %d", t.Kind)
 }

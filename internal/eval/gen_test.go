@@ -135,12 +135,14 @@ func (g *gen) boolLeaf() string {
 	if len(g.vars) > 0 && g.pick(3) == 1 {
 		return "variables." + g.one(g.vars...)
 	}
-	leaves := []string{"agent.trusted", "has(agent.owner)", "params.force", "true", "false", "has(context.ticket)"}
+	leaves := []string{"agent.trusted", "has(agent.owner)", "params.force", "true", "false", "has(context.ticket)", "params.payment.to.known", "has(params.payment)"}
 	if !g.wide {
 		leaves = append(leaves, "has(facts.last_at)")
 	}
 	if !g.common {
-		leaves = append(leaves, "has(resource.owner_team)", "has(params.tags)", "has(params.after)", "has(resource.replicas)")
+		leaves = append(leaves, "has(resource.owner_team)", "has(params.tags)", "has(params.after)", "has(resource.replicas)",
+			"has(params.payment.memo)", "has(params.payment.to.iban)", "has(params.refund)", "has(params.refund.why)", "params.refund.of.urgent",
+			"has(params.refund.of.by)", "has(params.refund.of.by.level)", "has(params.refund.of.days)")
 	}
 	return g.one(leaves...)
 }
@@ -192,12 +194,12 @@ func (g *gen) int(depth int) string {
 		return v
 	}
 	if depth <= 0 || g.pick(3) == 0 {
-		leaves := []string{"agent.level", "params.count", "0", "1", "-1", "3", "9223372036854775807", "-9223372036854775808", "data.consts.limit"}
+		leaves := []string{"agent.level", "params.count", "0", "1", "-1", "3", "9223372036854775807", "-9223372036854775808", "data.consts.limit", "params.payment.cents"}
 		if !g.wide {
 			leaves = append(leaves, "facts.deploys_1h", "facts.deploys_48h", "facts.today")
 		}
 		if !g.common {
-			leaves = append(leaves, "resource.replicas", "resource.replicas")
+			leaves = append(leaves, "resource.replicas", "resource.replicas", "params.refund.cents", "params.refund.of.by.level")
 		}
 		return g.one(leaves...)
 	}
@@ -238,9 +240,9 @@ func (g *gen) string(depth int) string {
 		return v
 	}
 	if depth <= 0 || g.pick(3) > 0 {
-		leaves := []string{"agent.team", "agent.owner", "agent.id", "resource.id", "context.ticket", `"payments"`, `""`, `"é"`, `"a1"`, "data.consts.home"}
+		leaves := []string{"agent.team", "agent.owner", "agent.id", "resource.id", "context.ticket", `"payments"`, `""`, `"é"`, `"a1"`, "data.consts.home", "params.payment.currency", "params.payment.to.name"}
 		if !g.common {
-			leaves = append(leaves, "resource.owner_team", "params.version")
+			leaves = append(leaves, "resource.owner_team", "params.version", "params.payment.memo", "params.payment.to.iban", "params.refund.why", "params.refund.of.by.team")
 		}
 		return g.one(leaves...)
 	}
@@ -273,6 +275,9 @@ func (g *gen) strings(depth int) string {
 }
 
 func (g *gen) ints(depth int) string {
+	if !g.common && g.pick(6) == 1 {
+		return "params.refund.of.days"
+	}
 	return g.one("params.sizes", "[0, 1, 2]", "data.consts.steps", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]",
 		"["+g.int(depth-1)+", "+g.int(depth-1)+"]")
 }
@@ -286,7 +291,7 @@ func (g *gen) instant() string {
 		leaves = append(leaves, "facts.last_at")
 	}
 	if !g.common {
-		leaves = append(leaves, "params.after")
+		leaves = append(leaves, "params.after", "params.refund.of.by.at")
 	}
 	if g.wide {
 		leaves = append(leaves, `timestamp("0001-01-01T00:00:00Z")`, `timestamp("9999-12-31T23:59:59.999999999Z")`)

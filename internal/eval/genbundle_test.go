@@ -32,10 +32,12 @@ actions:
   deploy:
     resource: service
     risk: medium
-    params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp}
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
+      payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
+      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}}}
   backup:
     resource: [service, database]
-    params: {count: int, sizes: list(int), at: timestamp, force: bool}
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}}}
 context:
   ticket?: string
   lead?: duration
@@ -129,7 +131,8 @@ func (g *gen) rule(b *strings.Builder, i int) {
 	} else {
 		b.WriteString("action: deploy" + g.one("", ", resource.environment: staging"))
 	}
-	b.WriteString(g.one("", ", agent.role: junior", ", agent.role: [junior, sre]", ", agent.trusted: true", ", agent.team: payments", ", params.force: [true, false]"))
+	b.WriteString(g.one("", ", agent.role: junior", ", agent.role: [junior, sre]", ", agent.trusted: true", ", agent.team: payments", ", params.force: [true, false]",
+		", params.payment.currency: eur", ", params.payment.to.known: true", ", params.payment.to.name: [payments, a]"))
 	b.WriteString("}\n")
 	if g.pick(4) > 0 {
 		fmt.Fprintf(b, "    when: %s\n", quoted(g.bool(1+g.pick(4))))
@@ -194,8 +197,9 @@ func (g *gen) input() eval.Input {
 		}},
 		Action:   action,
 		Resource: kernel.Resource{Type: kind, ID: g.one("svc/a", "payments"), Attributes: map[string]any{"environment": g.one("production", "staging")}},
-		Params:   map[string]any{"count": g.number(), "sizes": g.numbers(), "at": g.moment(), "force": g.pick(2) == 1},
-		Context:  map[string]any{},
+		Params: map[string]any{"count": g.number(), "sizes": g.numbers(), "at": g.moment(), "force": g.pick(2) == 1,
+			"payment": map[string]any{"cents": int64(g.pick(9)), "currency": "eur", "to": map[string]any{"name": g.text(), "known": g.pick(2) == 1}}},
+		Context: map[string]any{},
 	}
 	if kind == "database" {
 		req.Resource.Attributes["environment"] = g.one("production", "replica")
@@ -211,12 +215,30 @@ func (g *gen) input() eval.Input {
 		g.maybe(req.Params, "version", g.text())
 		g.maybe(req.Params, "tags", g.texts())
 		g.maybe(req.Params, "after", g.moment())
+		g.records(req.Params)
 	}
 	now, err := time.Parse(time.RFC3339Nano, g.moment().(string))
 	if err != nil {
 		panic(err)
 	}
 	return eval.Input{Request: req, Now: now.UTC(), Facts: g.facts(now)}
+}
+
+// records fills in what is optional in the records of a deployment.
+func (g *gen) records(params map[string]any) {
+	payment := params["payment"].(map[string]any)
+	payment["cents"], payment["currency"] = g.number(), g.one("eur", "usd")
+	g.maybe(payment, "memo", g.text())
+	g.maybe(payment["to"].(map[string]any), "iban", g.text())
+	of := map[string]any{"urgent": g.pick(2) == 1}
+	g.maybe(of, "days", g.numbers())
+	by := map[string]any{"team": g.text()}
+	g.maybe(by, "level", g.number())
+	g.maybe(by, "at", g.moment())
+	g.maybe(of, "by", by)
+	refund := map[string]any{"cents": g.number(), "of": of}
+	g.maybe(refund, "why", g.text())
+	g.maybe(params, "refund", refund)
 }
 
 // facts are some that a history can have: the narrower first.

@@ -95,7 +95,7 @@ func (l *lowerer) attribute(path string, kind types.Kind, list bool) (s slot, op
 		case f.slot != s:
 			return slot{}, false, fmt.Errorf("%s has another type for %s", path, shape.name)
 		}
-		optional = optional || f.Optional
+		optional = optional || f.mayLack()
 	}
 	return s, optional, nil
 }

@@ -50,12 +50,24 @@ func (l *lowerer) presence(e ast.Expr) cond {
 	if !known {
 		return l.refuseBool(e, "%s is no attribute", path)
 	}
+	around, optional := 0, false
 	for _, s := range l.shapes {
 		if _, declared := s.fields[path]; !declared {
 			return l.refuseBool(e, "%s is not declared for %s", path, s.name)
 		}
+		if record := s.fields[operand]; record != nil && record.mayLack() {
+			around, optional = record.slot.bit, true
+		}
 	}
-	return func(fr *frame) tri { return truth(fr.has(bit)) }
+	if !optional {
+		return func(fr *frame) tri { return truth(fr.has(bit)) }
+	}
+	return func(fr *frame) tri {
+		if !fr.has(around) {
+			return failed(faultAbsent) // as in CEL: nothing has members that is not there
+		}
+		return truth(fr.has(bit))
+	}
 }
 
 func (l *lowerer) boolCall(e ast.Expr) cond {

@@ -39,7 +39,7 @@ func (l *layout) member(f *field) member {
 		if f.Type.Elem.Kind == pdl.Enum {
 			m.enum = l.vocabulary(f.Type.Elem.Values)
 		}
-	case pdl.Bool, pdl.Timestamp, pdl.Duration: // their bounds are not declared
+	case pdl.Bool, pdl.Timestamp, pdl.Duration, pdl.Record: // their bounds are not declared
 	}
 	return m
 }
@@ -67,8 +67,18 @@ func (m *member) fill(fr *frame, v any) bool {
 		return m.fillBool(fr, v)
 	case []any:
 		return m.fillList(fr, v)
+	case map[string]any:
+		return m.fillRecord(fr, v)
 	}
 	return false
+}
+
+func (m *member) fillRecord(fr *frame, v map[string]any) bool {
+	if m.kind != pdl.Record || !fill(fr, m.field.inside.members, v) {
+		return false
+	}
+	fr.mark(int(m.bit))
+	return true
 }
 
 // fillText stores a text without U+0000: a string, an enum, a timestamp or a duration.

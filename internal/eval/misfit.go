@@ -11,7 +11,8 @@ import (
 )
 
 // misfit says why a JSON value is not of a type, and at which element of a
-// list; the problem is empty when it fits. null is no value of any type.
+// list; the problem is empty when it fits. null is no value of any type. What
+// is inside a record is looked at by [section.problem].
 func misfit(t pdl.Type, v any) (problem, at string) {
 	switch t.Kind {
 	case pdl.Bool:
@@ -30,6 +31,10 @@ func misfit(t pdl.Type, v any) (problem, at string) {
 		return misfitSpan(v), ""
 	case pdl.List:
 		return misfitList(t, v)
+	case pdl.Record:
+		if _, ok := v.(map[string]any); !ok {
+			return wrongType("an object", v), ""
+		}
 	default:
 		return "its declared type is not known", ""
 	}
@@ -160,6 +165,16 @@ func expects(t pdl.Type) string {
 		return "a duration such as \"1h30m\""
 	case pdl.List:
 		return fmt.Sprintf("a list of at most %d elements", t.MaxLen)
+	case pdl.Record:
+		return "an object of " + oneOf(attributeNames(t.Members))
 	}
 	return "of no known type"
+}
+
+func attributeNames(attributes []pdl.Attribute) []string {
+	names := make([]string, len(attributes))
+	for i, a := range attributes {
+		names[i] = a.Name
+	}
+	return names
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -143,6 +144,10 @@ func (e Edit) apply(in Input) Input {
 
 func edited(m map[string]any, name string, to any) map[string]any {
 	m = maps.Clone(m)
+	if record, rest, nested := strings.Cut(name, "."); nested {
+		below, _ := m[record].(map[string]any)
+		name, to = record, edited(below, rest, to)
+	}
 	if to == nil {
 		delete(m, name)
 		return m

@@ -254,7 +254,12 @@ func decisionWith(t *testing.T, p *eval.Program, in eval.Input, edits []eval.Edi
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := func(m map[string]any, name string, v any) map[string]any {
+	var set func(m map[string]any, name string, v any) map[string]any
+	set = func(m map[string]any, name string, v any) map[string]any {
+		if record, rest, nested := strings.Cut(name, "."); nested {
+			below, _ := m[record].(map[string]any)
+			name, v = record, set(below, rest, v)
+		}
 		n := map[string]any{}
 		for k, old := range m {
 			n[k] = old

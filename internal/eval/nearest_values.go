@@ -54,9 +54,7 @@ func editsOf(p *Program, sh *shape, in Input) []Edit {
 		sections = append(slices.Clone(sections), p.facts)
 	}
 	for _, sec := range sections {
-		for _, f := range sec.fields {
-			edits = append(edits, r.edits(sec.name+"."+f.Name, f.Attribute)...)
-		}
+		edits = append(edits, r.sectionEdits(sec)...)
 	}
 	for _, t := range sh.action.types {
 		if t != in.Request.Resource.Type {
@@ -75,32 +73,6 @@ func (r *reader) at(path string) *clue {
 		r.clues[path] = &clue{}
 	}
 	return r.clues[path]
-}
-
-// value returns the value of an attribute in the request, or nil.
-func (r *reader) value(path string) any {
-	root, name := splitPath(path)
-	switch root {
-	case "agent":
-		if name == "id" {
-			return r.in.Request.Agent.ID
-		}
-		return r.in.Request.Agent.Attributes[name]
-	case "resource":
-		return r.in.Request.Resource.Attributes[name]
-	case "params":
-		return r.in.Request.Params[name]
-	case "context":
-		return r.in.Request.Context[name]
-	case "facts":
-		return r.in.Facts[name]
-	}
-	return nil
-}
-
-func splitPath(path string) (root, name string) {
-	root, name, _ = strings.Cut(path, ".")
-	return root, name
 }
 
 // edits lists the other values of an attribute.
@@ -290,10 +262,17 @@ func (r *reader) path(e ast.Expr) string {
 		return r.loops[e.AsIdent()]
 	case ast.SelectKind:
 		s := e.AsSelect()
-		if s.IsTestOnly() || s.Operand().Kind() != ast.IdentKind || r.loops[s.Operand().AsIdent()] != "" {
+		if s.IsTestOnly() {
 			return ""
 		}
-		if root := s.Operand().AsIdent(); slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, root) {
+		if s.Operand().Kind() != ast.IdentKind {
+			if record := r.path(s.Operand()); record != "" {
+				return record + "." + s.FieldName()
+			}
+			return ""
+		}
+		root := s.Operand().AsIdent()
+		if r.loops[root] == "" && slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, root) {
 			return root + "." + s.FieldName()
 		}
 	default: // no path

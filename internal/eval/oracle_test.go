@@ -111,6 +111,8 @@ func native(t pdl.Type, v any) any {
 			list = append(list, native(*t.Elem, x))
 		}
 		return list
+	case pdl.Record:
+		return section(t.Members, v.(map[string]any), nil)
 	default:
 		return v
 	}
@@ -188,8 +190,10 @@ func (o *oracle) facts(in eval.Input) map[string]any {
 
 func holdAll(atoms []pdl.Atom, values map[string]any) bool {
 	for _, a := range atoms {
-		section, name, _ := strings.Cut(a.Path, ".")
-		v := values[section].(map[string]any)[name]
+		var v any = values
+		for name := range strings.SplitSeq(a.Path, ".") {
+			v = v.(map[string]any)[name]
+		}
 		if b, ok := v.(bool); ok {
 			v = map[bool]string{true: "true", false: "false"}[b]
 		}

@@ -75,13 +75,14 @@ func gather[E, T any](owners []E, slice func(E) *[]T) {
 func (l *layout) seal() {
 	var sections []*section
 	for _, key := range slices.SortedFunc(maps.Keys(l.sections), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
-		sec := l.sections[key]
+		sections = l.sections[key].all(sections)
+	}
+	for _, sec := range sections {
 		for _, f := range sec.fields {
 			sec.members = append(sec.members, l.member(f))
 		}
 		// The required ones first, so that filling can stop early.
 		slices.SortStableFunc(sec.members, func(a, b member) int { return cmp.Compare(idOfBool(a.optional), idOfBool(b.optional)) })
-		sections = append(sections, sec)
 	}
 	gather(sections, func(sec *section) *[]member { return &sec.members })
 	for i, f := range l.always {

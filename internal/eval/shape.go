@@ -23,17 +23,33 @@ type shape struct {
 	fields       map[string]*field
 }
 
-// A section is one object of the request: agent, resource, params or context.
+// addFields names what is in a section, and in the records in it.
+func (sh *shape) addFields(sec *section) {
+	for _, f := range sec.fields {
+		sh.fields[sec.name+"."+f.Name] = f
+		if f.inside != nil {
+			sh.addFields(f.inside)
+		}
+	}
+}
+
+// A section is one object of the request: agent, resource, params or context,
+// or a record in one of them.
 type section struct {
-	name    string
+	name    string   // its path: params.payment
 	members []member // what requests fill, the required first; made once the rules are known
 	fields  []*field // sorted by name
 }
 
 type field struct {
 	pdl.Attribute
-	slot slot
+	slot   slot
+	inside *section // of a record; else nil
+	under  bool     // a record around it is optional
 }
+
+// mayLack reports that a request need not have it.
+func (f *field) mayLack() bool { return f.Optional || f.under }
 
 func (l *layout) shape(s *pdl.Schema, a *action, declared pdl.Action, r pdl.ResourceType) (*shape, error) {
 	sh := &shape{name: declared.Name + " on " + r.Name, action: a, actionName: a.name, risk: a.risk, resourceType: r.Name, fields: map[string]*field{}}
@@ -49,9 +65,7 @@ func (l *layout) shape(s *pdl.Schema, a *action, declared pdl.Action, r pdl.Reso
 			return nil, err
 		}
 		sh.sections = append(sh.sections, sec)
-		for _, f := range sec.fields {
-			sh.fields[sec.name+"."+f.Name] = f
-		}
+		sh.addFields(sec)
 	}
 	return sh, nil
 }
@@ -68,18 +82,44 @@ func (l *layout) section(name, owner string, attributes []pdl.Attribute) (*secti
 	for _, f := range l.always {
 		seen[f.Name] = true
 	}
+	if err := l.addFields(sec, attributes, seen, false); err != nil {
+		return nil, err
+	}
+	l.sections[key] = sec
+	return sec, nil
+}
+
+// addFields lays out the attributes of a section, and of the records in it.
+func (l *layout) addFields(sec *section, attributes []pdl.Attribute, seen map[string]bool, under bool) error {
 	for _, a := range attributes {
-		path := name + "." + a.Name
+		path := sec.name + "." + a.Name
 		if seen[path] {
-			return nil, fmt.Errorf("attribute %s is declared twice or always there", path)
+			return fmt.Errorf("attribute %s is declared twice or always there", path)
 		}
 		seen[path] = true
 		slot, err := l.addTyped(path, a.Type)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		sec.fields = append(sec.fields, &field{a, slot})
+		f := &field{Attribute: a, slot: slot, under: under}
+		if a.Type.Kind == pdl.Record {
+			f.inside = &section{name: path}
+			if err := l.addFields(f.inside, a.Type.Members, seen, f.mayLack()); err != nil {
+				return err
+			}
+		}
+		sec.fields = append(sec.fields, f)
 	}
-	l.sections[key] = sec
-	return sec, nil
+	return nil
+}
+
+// all lists a section and the records in it.
+func (sec *section) all(list []*section) []*section {
+	list = append(list, sec)
+	for _, f := range sec.fields {
+		if f.inside != nil {
+			list = f.inside.all(list)
+		}
+	}
+	return list
 }

@@ -46,9 +46,11 @@ func (g *Gate) known(path string) string {
 
 func declaredNames(s *pdl.Schema) []string {
 	var names []string
-	add := func(attributes []pdl.Attribute) {
+	var add func(attributes []pdl.Attribute)
+	add = func(attributes []pdl.Attribute) {
 		for _, a := range attributes {
 			names = append(names, a.Name)
+			add(a.Type.Members)
 		}
 	}
 	add(s.Agent)

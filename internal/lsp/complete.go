@@ -146,7 +146,7 @@ func (c *completer) attributes(root string, wanted func(pdl.Symbol) bool) {
 		}
 		text := name
 		if c.p.inKey {
-			if slices.Contains(c.p.keys, name) {
+			if slices.Contains(c.p.keys, name) || root != "" && strings.Contains(name, ".") { // inside of a record
 				continue
 			}
 			text = c.keyText(name)

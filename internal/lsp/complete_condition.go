@@ -118,8 +118,9 @@ func (c *completer) functions(methods bool) {
 
 // members offers what stands behind a path and its dot.
 func (c *completer) members(root string) {
+	first, _, _ := strings.Cut(root, ".")
 	switch path := strings.TrimSuffix(root, "."); {
-	case slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, path):
+	case slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, first):
 		c.attributes(root, func(pdl.Symbol) bool { return true })
 	case path == "variables":
 		for _, s := range c.symbols {

@@ -59,7 +59,8 @@ type Schema struct {
 	Constraints []Constraint
 }
 
-// An Attribute is a declared member of agent, a resource, params or context.
+// An Attribute is a declared member of agent, a resource, params, context or a
+// record.
 // Lists of attributes are sorted by Name.
 type Attribute struct {
 	Name     string
@@ -79,6 +80,7 @@ const (
 	Timestamp // RFC 3339 in JSON; 1900-01-01 to 2190-01-01
 	List      // of Type.Elem, which is a scalar, and no duration
 	Duration  // text such as 1h30m in JSON; at most ±100 years
+	Record    // an object of the members of Type.Members
 )
 
 // A Type is the type of an attribute or of a data value.
@@ -89,6 +91,8 @@ type Type struct {
 	MaxLen int      // String: code points; List: elements
 	Values []string // Enum: in the order declared
 	Elem   *Type    // List
+
+	Members []Attribute // Record: sorted by Name, one at least
 }
 
 // A ResourceType is a declared type of resource.

@@ -153,6 +153,15 @@ func celType(t Type) *types.Type {
 	}
 }
 
+// celTypeAt is celType for an attribute: each record is a type of its own,
+// named by its path.
+func celTypeAt(path string, t Type) *types.Type {
+	if t.Kind == Record {
+		return types.NewObjectType(objectPrefix + path)
+	}
+	return celType(t)
+}
+
 // objectPrefix begins the names of our object types: none can be written in
 // an expression.
 const objectPrefix = "@"
@@ -186,8 +195,8 @@ func (o objects) FindStructType(name string) (*types.Type, bool) {
 }
 
 func (o objects) FindStructFieldType(object, field string) (*types.FieldType, bool) {
-	root, document, isData := strings.Cut(strings.TrimPrefix(object, objectPrefix), ".")
-	if isData {
+	root, document, nested := strings.Cut(strings.TrimPrefix(object, objectPrefix), ".")
+	if nested && root == "data" {
 		t, ok := o.data[document][field]
 		return &types.FieldType{Type: t}, ok
 	}
@@ -197,6 +206,7 @@ func (o objects) FindStructFieldType(object, field string) (*types.FieldType, bo
 	if root == "data" {
 		return &types.FieldType{Type: types.NewObjectType(objectPrefix + "data." + field)}, o.data[field] != nil
 	}
-	m, ok := o.typing.members[root][field]
-	return &types.FieldType{Type: celType(m.typ)}, ok && m.problem == ""
+	path := strings.TrimPrefix(object, objectPrefix) + "." + field
+	m, ok := o.typing.member(path)
+	return &types.FieldType{Type: celTypeAt(path, m.typ)}, ok && m.problem == ""
 }

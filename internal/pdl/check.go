@@ -80,6 +80,8 @@ func nameOf(t *types.Type) string {
 		return "a duration"
 	case types.ListKind:
 		return "a list"
+	case types.StructKind:
+		return "a record"
 	case types.OpaqueKind:
 		switch t.TypeName() {
 		case ipType.TypeName():

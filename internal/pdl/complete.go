@@ -204,7 +204,7 @@ func (c *compiler) ownValues(path, action, resourceType string) []string {
 	if path == "resource.type" {
 		return []string{resourceType}
 	}
-	for _, a := range attributes {
+	for _, a := range flat(attributes) {
 		if a.Name == name {
 			return a.Type.Values
 		}

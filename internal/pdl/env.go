@@ -20,7 +20,7 @@ var readRoots = []string{"agent", "context", "facts", "params", "resource"}
 // covers share it.
 type member struct {
 	typ      Type
-	optional bool     // for one of the pairs at least
+	optional bool     // for one of the pairs at least; a record around it may be, too
 	problem  string   // why it cannot be read, or ""
 	everUsed []string // of enums: every value any pair of the schema gives it
 }
@@ -29,7 +29,7 @@ type member struct {
 // of the attributes of all of them.
 type typing struct {
 	actions, types []string
-	members        map[string]map[string]member // by root, by name
+	members        map[string]map[string]member // by root, by name; of nested records by path: payment.amount_cents
 	checker        *checker.Env
 }
 
@@ -69,7 +69,7 @@ func (c *compiler) takenBy(actions, types []string) []string {
 
 func single(attributes []Attribute, id string) map[string]member {
 	m := map[string]member{}
-	for _, a := range attributes {
+	for _, a := range flat(attributes) {
 		m[a.Name] = member{typ: a.Type, optional: a.Optional, everUsed: enumValues(a.Type)}
 	}
 	if id != "" {
@@ -78,10 +78,11 @@ func single(attributes []Attribute, id string) map[string]member {
 	return m
 }
 
+// lists returns what each has, nested members included.
 func lists(names []string, of func(string) []Attribute) [][]Attribute {
 	var all [][]Attribute
 	for _, n := range names {
-		all = append(all, of(n))
+		all = append(all, flat(of(n)))
 	}
 	return all
 }
@@ -163,7 +164,7 @@ func enumsOf(s *Schema) map[string]map[string][]string {
 }
 
 func collectValues(into map[string][]string, attributes []Attribute) {
-	for _, a := range attributes {
+	for _, a := range flat(attributes) {
 		for _, v := range enumValues(a.Type) {
 			if !slices.Contains(into[a.Name], v) {
 				into[a.Name] = append(into[a.Name], v)
@@ -178,6 +179,24 @@ func enumValues(t Type) []string {
 		return t.Elem.Values
 	}
 	return t.Values
+}
+
+// member returns what a path such as params.payment.amount_cents names.
+func (t *typing) member(path string) (member, bool) {
+	root, name, _ := strings.Cut(path, ".")
+	m, known := t.members[root][name]
+	return m, known
+}
+
+// lacks returns the path of what is optional of an attribute and the records
+// around it, from outside in, or "".
+func (t *typing) lacks(root, name string) string {
+	for i := range len(name) + 1 {
+		if (i == len(name) || name[i] == '.') && t.members[root][name[:i]].optional {
+			return root + "." + name[:i]
+		}
+	}
+	return ""
 }
 
 // attribute looks up root.name, reporting why it cannot be read.

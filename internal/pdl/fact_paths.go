@@ -50,7 +50,9 @@ func (c *compiler) key(n *node, from origin, fact *Fact) {
 
 // isClaimed reports an attribute that is what the caller says.
 func (c *compiler) isClaimed(path string) bool {
-	return strings.HasPrefix(path, "params.") || strings.HasPrefix(path, "context.") || c.claimed[path]
+	root, rest, _ := strings.Cut(path, ".")
+	name, _, _ := strings.Cut(rest, ".")
+	return root == "params" || root == "context" || c.claimed[root+"."+name]
 }
 
 // eventPath reads the path of a scalar that every event has, or may have.
@@ -68,7 +70,7 @@ func (c *compiler) eventPath(n *node, what string, from origin) (string, Type, b
 	case m.problem != "":
 		c.errorf(n.span(), "", "%s cannot be used: it %s", path, strings.TrimSuffix(m.problem, ", which the match covers"))
 		return "", Type{}, false
-	case m.typ.Kind == List:
+	case m.typ.Kind == List || m.typ.Kind == Record:
 		c.errorf(n.span(), "name a single value", "%s is %s", path, m.typ.short())
 		return "", Type{}, false
 	}

@@ -19,6 +19,9 @@ type Form struct {
 	Text  *Text // a text
 	Any   bool  // whatever the schema of the bundle says
 
+	Or     *Form  // another mapping that can stand here
+	Shared string // a name for a form that holds itself; else ""
+
 	Rows  bool // the items are rows of a table
 	Apart bool // the items are set apart by empty lines
 }
@@ -108,10 +111,13 @@ func (f *Form) Under(key string) *Form {
 	if k := f.Key(key); k != nil {
 		return k.Form
 	}
-	if f != nil && f.Other != nil {
+	switch {
+	case f == nil:
+		return nil
+	case f.Other != nil:
 		return f.Other.Form
 	}
-	return nil
+	return f.Or.Under(key)
 }
 
 // names lists the known keys.

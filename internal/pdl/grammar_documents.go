@@ -33,7 +33,7 @@ var (
 	memberPattern    = unanchored(memberName.String())
 	lowerPattern     = unanchored(memberNameLower.String())
 	attributePattern = memberPattern + `\??`
-	pathPattern      = `(agent|context|params|resource)\.` + memberPattern
+	pathPattern      = `(agent|context|params|resource)(\.` + memberPattern + `)+`
 
 	ruleNames = "Its name in answers and in the log is document/id."
 )
@@ -61,17 +61,30 @@ var boolForm = &Form{Text: &Text{Bool: true}}
 // attributesForm is the form of declared attributes, whose values come from
 // one of the given sources.
 func attributesForm(from ...string) *Form {
-	long := Form{
-		Text: &Text{Refers: TypeSyntax, Most: 1 << 16},
-		Keys: []Key{
-			{Name: "type", Required: true, Form: &Form{Text: &Text{Refers: TypeSyntax, Most: 1 << 16}}, About: "The type.",
-				Examples: []string{"string(..64)", "int(0..10)", "\"enum(low, high)\"", "\"list(string, ..16)\""}},
-			{Name: "from", Form: words(from...), About: "Where the value comes from."},
-		},
-	}
-	return mappingOf(Text{Pattern: attributePattern, Most: 129}, &long,
-		"An attribute: its type. A name that ends in ? is optional, and read behind has().")
+	long := attributeForm(recordForm, Key{Name: "from", Form: words(from...), About: "Where the value comes from."})
+	return mappingOf(Text{Pattern: attributePattern, Most: 129}, long, aboutAttribute)
 }
+
+const aboutAttribute = "An attribute: its type, or the members of a record. A name that ends in ? is optional, and read behind has()."
+
+// attributeForm is the form of one attribute: a type, a record, or either of
+// them with further keys.
+func attributeForm(record *Form, further ...Key) *Form {
+	syntax := &Text{Refers: TypeSyntax, Most: 1 << 16}
+	return &Form{
+		Text: syntax,
+		Keys: append([]Key{{Name: "type", Required: true, Form: &Form{Text: syntax, Or: record}, About: "The type, or the members of a record.",
+			Examples: []string{"string(..64)", "int(0..10)", "\"enum(low, high)\"", "\"list(string, ..16)\"", "{amount_cents: int(0..)}"}}}, further...),
+		Or: record,
+	}
+}
+
+// recordForm is the form of the members of a record, which can be records.
+var recordForm = func() *Form {
+	record := &Form{Shared: "record"}
+	record.Other = &Rest{Names: Text{Pattern: attributePattern, Most: 129}, Form: attributeForm(record), About: aboutAttribute}
+	return record
+}()
 
 var actionForm = &Form{Keys: []Key{
 	{Name: "resource", Required: true, Form: oneOrMore(naming(ResourceTypeName)), About: "The resource types it takes: one, a list, or any.",

@@ -18,10 +18,15 @@ func JSONSchema(kind string) []byte {
 	if form == nil {
 		return nil
 	}
-	return form.schema().with(
-		"$schema", jsonSchemaDialect, "$id", kind+".schema.json", "title", "PDL "+kind, "description", about,
-	).encode()
+	o := form.schema().with("$schema", jsonSchemaDialect, "$id", kind+".schema.json", "title", "PDL "+kind, "description", about)
+	if kind == "schema" {
+		o = append(o, object{sharedForm(recordForm)}.as("$defs"))
+	}
+	return o.encode()
 }
+
+// sharedForm defines what schemas refer to by name.
+func sharedForm(f *Form) jsonMember { return f.body().as(f.Shared) }
 
 // JSONSchemaOfAny returns the JSON Schema of a document of any kind: a file of
 // a bundle holds documents of several.
@@ -36,6 +41,7 @@ func JSONSchemaOfAny() []byte {
 			{"then", object{{"$ref", "#/$defs/" + kind}}},
 		})
 	}
+	definitions = append(definitions, sharedForm(recordForm))
 	return object{
 		{"$schema", jsonSchemaDialect}, {"$id", "pdl.schema.json"}, {"title", "PDL"},
 		{"description", "A document of the Policy Definition Language."},
@@ -89,6 +95,13 @@ func (o object) as(name string) jsonMember { return jsonMember{name, o} }
 
 // schema describes a place that takes what the form says.
 func (f *Form) schema() object {
+	if f.Shared != "" {
+		return object{{"$ref", "#/$defs/" + f.Shared}}
+	}
+	return f.body()
+}
+
+func (f *Form) body() object {
 	var choices []any
 	if f.Text != nil {
 		choices = append(choices, f.Text.schema())
@@ -98,6 +111,9 @@ func (f *Form) schema() object {
 	}
 	if f.Keys != nil || f.Other != nil {
 		choices = append(choices, f.mappingSchema())
+	}
+	if f.Or != nil {
+		choices = append(choices, f.Or.schema())
 	}
 	switch {
 	case f.Any || len(choices) == 0:

@@ -131,8 +131,9 @@ func (c *compiler) matchable(at placed, path string, covered *typing) (member, b
 	switch {
 	case !ok:
 		return member{}, false
-	case m.optional:
-		c.errorf(at.span(), "test it in `when`, behind has("+path+")", "%s is optional and cannot be matched", path)
+	case covered.lacks(root, name) != "":
+		lacking := covered.lacks(root, name)
+		c.errorf(at.span(), "test it in `when`, behind has("+lacking+")", "%s is optional and cannot be matched", lacking)
 		return member{}, false
 	case m.typ.Kind != Bool && m.typ.Kind != String && m.typ.Kind != Enum:
 		c.errorf(at.span(), "compare it in `when`", "%s is %s; match takes enums, strings and bools", path, m.typ.short())

@@ -92,13 +92,49 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 		w.fail(at, "", "variables.%s has no members", path[1])
 	case !slices.Contains(readRoots, root):
 		return w.copyOperand(e)
-	case len(path) > 2:
-		w.fail(at, "", "%s.%s has no members", root, path[1])
 	default:
-		w.read(at, root, path[1])
-		return w.factory.NewSelect(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), path[1])
+		if m, ok := w.walk(at, path); ok && m.typ.Kind == Record {
+			w.fail(at, w.c.near("", w.inside(path), "it has "), "%s is a record and no value", pathOf(e))
+		}
+		return w.chain(e)
 	}
 	return e
+}
+
+// walk checks that the attribute at the end of a path can be read, and each
+// record on the way.
+func (w *weaver) walk(at spot, path []string) (member, bool) {
+	var m member
+	for i := 2; i <= len(path); i++ {
+		if i > 2 && m.typ.Kind != Record {
+			w.fail(at, "", "%s has no members", strings.Join(path[:i-1], "."))
+			return m, false
+		}
+		if m = w.read(at, path[0], strings.Join(path[1:i], ".")); !w.good {
+			return m, false
+		}
+	}
+	return m, true
+}
+
+// inside lists the members of the record at a path.
+func (w *weaver) inside(path []string) []string {
+	var names []string
+	prefix := strings.Join(path[1:], ".") + "."
+	for _, name := range readable(w.typing.members[path[0]]) {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && !strings.Contains(rest, ".") {
+			names = append(names, rest)
+		}
+	}
+	return names
+}
+
+// chain copies a path.
+func (w *weaver) chain(e ast.Expr) ast.Expr {
+	if e.Kind() == ast.IdentKind {
+		return w.factory.NewIdent(w.id(e), e.AsIdent())
+	}
+	return w.factory.NewSelect(w.id(e), w.chain(e.AsSelect().Operand()), e.AsSelect().FieldName())
 }
 
 // copyOperand reports what is wrong with the operand of a selection.
@@ -113,26 +149,26 @@ func (w *weaver) copyOperand(e ast.Expr) ast.Expr {
 
 func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
 	s := e.AsSelect()
-	root := pathOf(s.Operand())
+	path := strings.Split(pathOf(s.Operand()), ".")
 	at := w.spotOf(s.Operand())
 	at.end += len(s.FieldName()) + 1
-	if !slices.Contains(readRoots, root) || w.isLoop(root) {
+	if !slices.Contains(readRoots, path[0]) || w.isLoop(path[0]) {
 		w.fail(at, "write has(resource.owner_team)", "has() takes the path of an attribute")
 		return e
 	}
-	w.read(at, root, s.FieldName())
-	return w.factory.NewPresenceTest(w.id(e), w.factory.NewIdent(w.id(s.Operand()), root), s.FieldName())
+	w.walk(at, append(path, s.FieldName()))
+	return w.factory.NewPresenceTest(w.id(e), w.chain(s.Operand()), s.FieldName())
 }
 
 // read checks that an attribute or a fact can be read. A fact needs what it
 // counts by.
-func (w *weaver) read(at spot, root, name string) {
-	if _, ok := w.c.attribute(at, root, name, w.typing); !ok {
+func (w *weaver) read(at spot, root, name string) member {
+	m, ok := w.c.attribute(at, root, name, w.typing)
+	if !ok {
 		w.good = false
-		return
 	}
-	if root != "facts" {
-		return
+	if !ok || root != "facts" {
+		return m
 	}
 	w.c.factsRead[name] = true
 	i := slices.IndexFunc(w.c.schema.Facts, func(f Fact) bool { return f.Name == name })
@@ -140,9 +176,10 @@ func (w *weaver) read(at spot, root, name string) {
 		owner, attribute, _ := strings.Cut(path, ".")
 		if m, known := w.typing.members[owner][attribute]; !known || m.problem != "" {
 			w.fail(at, "split the rule, or match fewer of them", "facts.%s cannot be read: it counts by %s, which not all have that the match covers", name, path)
-			return
+			return m
 		}
 	}
+	return m
 }
 
 // datum copies `data.document.name`.

@@ -222,9 +222,27 @@ func (decl declaration) collect(d *DocumentOutline, root, n *node, path []string
 			decl.collect(d, root, p.value, path[1:], owner)
 		case step == "*":
 			d.Symbols = append(d.Symbols, decl.named(d, p.key, p.value, owner))
+			decl.nested(d, p, owner)
 		case p.value.kind == scalar && p.value.text != "":
 			d.Symbols = append(d.Symbols, decl.named(d, p.value, p.value, owner))
 		}
+	}
+}
+
+// nested collects what is inside a record.
+func (decl declaration) nested(d *DocumentOutline, p pair, owner string) {
+	record := p.value
+	if record.kind == mapping && isLongForm(record) {
+		record = record.member("type")
+	}
+	if decl.symbol != AttributeSymbol || record.kind != mapping || strings.Count(decl.prefix, ".") > maxRecords {
+		return
+	}
+	name, _ := strings.CutSuffix(p.key.text, "?")
+	decl.prefix += name + "."
+	for _, member := range record.pairs {
+		d.Symbols = append(d.Symbols, decl.named(d, member.key, member.value, owner))
+		decl.nested(d, member, owner)
 	}
 }
 
@@ -284,8 +302,13 @@ func (n *node) width() int {
 }
 
 func typeBehind(value *node) (string, Type) {
-	if value.member("type") != nil {
+	if value.kind == mapping && isLongForm(value) {
 		value = value.member("type")
+	}
+	if value.kind == mapping {
+		c := &compiler{seen: map[Diagnostic]bool{}}
+		t, _ := c.record(value, owner{}, "")
+		return t.String(), t
 	}
 	t, problem, _ := parseType(value.text)
 	if problem != "" {

@@ -110,26 +110,27 @@ func TestOutlineKnowsWhatTheCompilerKnows(t *testing.T) {
 				t.Errorf("%s: the type of %s is %s, want %s", bundle[0].Name, name, s.Type, typ)
 			}
 		}
+		var inside func(owner, path string, attributes []pdl.Attribute)
+		inside = func(owner, path string, attributes []pdl.Attribute) {
+			for _, a := range attributes {
+				want(pdl.AttributeSymbol, owner, path+"."+a.Name, &a.Type)
+				inside(owner, path+"."+a.Name, a.Type.Members)
+			}
+		}
 		for _, r := range b.Rules {
 			want(pdl.RuleSymbol, "", r.Name, nil)
 		}
 		for _, d := range b.Data {
 			want(pdl.ConstantSymbol, strings.Split(d.Path, ".")[1], d.Path, &d.Type)
 		}
-		for _, a := range b.Schema.Agent {
-			want(pdl.AttributeSymbol, "", "agent."+a.Name, &a.Type)
-		}
+		inside("", "agent", b.Schema.Agent)
 		for _, x := range b.Schema.Actions {
 			want(pdl.ActionSymbol, "", x.Name, nil)
-			for _, a := range x.Params {
-				want(pdl.AttributeSymbol, x.Name, "params."+a.Name, &a.Type)
-			}
+			inside(x.Name, "params", x.Params)
 		}
 		for _, r := range b.Schema.Resources {
 			want(pdl.ResourceTypeSymbol, "", r.Name, nil)
-			for _, a := range r.Attributes {
-				want(pdl.AttributeSymbol, r.Name, "resource."+a.Name, &a.Type)
-			}
+			inside(r.Name, "resource", r.Attributes)
 		}
 	}
 }

@@ -34,15 +34,15 @@ func (v *verifier) presence(e ast.Expr, known facts) (ifTrue, ifFalse facts) {
 
 func (v *verifier) selectPresence(e ast.Expr, known facts) (ifTrue, ifFalse facts) {
 	s := e.AsSelect()
-	if s.Operand().Kind() != ast.IdentKind {
-		return nil, nil
+	operand := s.Operand()
+	if operand.Kind() == ast.SelectKind {
+		v.presence(operand, known) // a record that may not be there has no members
 	}
-	root, name := s.Operand().AsIdent(), s.FieldName()
-	path := root + "." + name
+	path := pathOf(operand) + "." + s.FieldName()
 	if s.IsTestOnly() {
 		return facts{path}, nil
 	}
-	if v.weaver.typing.members[root][name].optional && !slices.Contains(known, path) {
+	if m, _ := v.weaver.typing.member(path); m.optional && !slices.Contains(known, path) {
 		v.unproved(e, "write has("+path+") && … before it", "%s is optional and is read without a test that it is there", path)
 	}
 	return nil, nil

@@ -52,24 +52,30 @@ func (c *compiler) requestName(in tree, path string) string {
 func (c *compiler) lacking(in tree, r *kernel.Request, at span) {
 	needed := []string{"action", "agent.id", "resource.id", "resource.type"}
 	if action := c.actions[r.Action]; action != nil {
-		needed = append(needed, required("agent", c.schema.Agent)...)
-		needed = append(needed, required("context", c.schema.Context)...)
-		needed = append(needed, required("params", action.Params)...)
+		needed = append(needed, in.required("agent", c.schema.Agent)...)
+		needed = append(needed, in.required("context", c.schema.Context)...)
+		needed = append(needed, in.required("params", action.Params)...)
 		if t := c.types[r.Resource.Type]; t != nil {
-			needed = append(needed, required("resource", t.Attributes)...)
+			needed = append(needed, in.required("resource", t.Attributes)...)
 		}
 	}
-	needed = slices.DeleteFunc(needed, func(path string) bool { return in[path] != nil })
+	needed = slices.DeleteFunc(needed, func(path string) bool { return in.find(path) != nil })
 	if len(needed) > 0 {
 		c.errorf(at, "put it into base or set", "the request of this case lacks %s", strings.Join(needed, ", "))
 	}
 }
 
-func required(root string, attributes []Attribute) []string {
+// required lists the attributes that a request has to have: of a record those
+// inside it, when it is there.
+func (t tree) required(root string, attributes []Attribute) []string {
 	var paths []string
 	for _, a := range attributes {
+		path := root + "." + a.Name
 		if !a.Optional {
-			paths = append(paths, root+"."+a.Name)
+			paths = append(paths, path)
+		}
+		if n := t.find(path); n != nil && n.kind == mapping {
+			paths = append(paths, t.required(path, a.Type.Members)...)
 		}
 	}
 	return paths

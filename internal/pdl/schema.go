@@ -72,10 +72,29 @@ func (c *compiler) agents(d *document, f *fields) {
 }
 
 func (c *compiler) attributes(n *node, root string, reserved []string, registry bool) []Attribute {
-	var list []Attribute
-	pairs := c.pairs(n, "the attributes of "+root)
-	if len(pairs) > maxAttributes {
+	list := c.members(n, owner{path: root, reserved: reserved, registry: registry})
+	if len(flat(list)) > maxAttributes {
 		c.errorf(n.span(), "", "%s has more than %d attributes", root, maxAttributes)
+		return nil
+	}
+	return list
+}
+
+// An owner is where attributes are declared: a section of requests, or a
+// record inside one.
+type owner struct {
+	path     string
+	reserved []string // names that always exist
+	registry bool     // values can come from the registry
+	depth    int      // of records
+}
+
+// members reads declared attributes; the list is sorted by name.
+func (c *compiler) members(n *node, o owner) []Attribute {
+	var list []Attribute
+	pairs := c.pairs(n, "the attributes of "+o.path)
+	if len(pairs) > maxAttributes {
+		c.errorf(n.span(), "", "%s has more than %d attributes", o.path, maxAttributes)
 		return nil
 	}
 	for _, p := range pairs {
@@ -83,8 +102,8 @@ func (c *compiler) attributes(n *node, root string, reserved []string, registry 
 		switch {
 		case name == "*":
 			c.errorf(p.key.span(), "", "this version has no opaque members")
-		case slices.Contains(reserved, name):
-			c.errorf(p.key.span(), "leave it out", "%s.%s always exists", root, name)
+		case slices.Contains(o.reserved, name):
+			c.errorf(p.key.span(), "leave it out", "%s.%s always exists", o.path, name)
 		case slices.Contains(celReserved, name):
 			c.errorf(p.key.span(), "choose another name", "%q is a word of CEL and cannot be an attribute", name)
 		case len(name) > 128 || !memberName.MatchString(name):
@@ -92,7 +111,7 @@ func (c *compiler) attributes(n *node, root string, reserved []string, registry 
 		case slices.ContainsFunc(list, func(a Attribute) bool { return a.Name == name }):
 			c.errorf(p.key.span(), "keep one of the two", "the attribute %q is declared twice", name)
 		default:
-			t, _ := c.attributeType(p.value, root+"."+name, registry)
+			t, _ := c.attributeType(p.value, o, name)
 			list = append(list, Attribute{Name: name, Type: t, Optional: optional})
 		}
 	}
@@ -100,24 +119,25 @@ func (c *compiler) attributes(n *node, root string, reserved []string, registry 
 	return list
 }
 
-// attributeType reads `T` or `{type: T, from: request}`.
-func (c *compiler) attributeType(n *node, what string, registry bool) (Type, bool) {
-	if n.kind != mapping {
+// attributeType reads `T`, the members of a record, or `{type: T, from: request}`.
+func (c *compiler) attributeType(n *node, o owner, name string) (Type, bool) {
+	switch what := o.path + "." + name; {
+	case n.kind != mapping:
 		return c.typeOf(n)
+	case !isLongForm(n):
+		return c.record(n, o, name)
+	default:
+		f := c.fields(n, what, []string{"type", "from"}, nil)
+		if from := f.got["from"]; from != nil && o.depth > 0 {
+			c.errorf(f.keys["from"].span(), "say it of the whole record", "the members of a record come from where the record does")
+		} else if from != nil {
+			c.from(from, what, o.registry)
+		}
+		if f.got["type"].kind == mapping {
+			return c.record(f.got["type"], o, name)
+		}
+		return c.typeOf(f.got["type"])
 	}
-	if n.member("type") == nil {
-		c.errorf(n.span(), "declare its members as attributes of their own", "this version has no nested records")
-		return Type{}, false
-	}
-	f := c.fields(n, what, []string{"type", "from"}, nil)
-	if from := f.got["from"]; from != nil {
-		c.from(from, what, registry)
-	}
-	if f.got["type"].kind == mapping {
-		c.errorf(f.got["type"].span(), "declare its members as attributes of their own", "this version has no nested records")
-		return Type{}, false
-	}
-	return c.typeOf(f.got["type"])
 }
 
 // from reads where a value comes from. `registry?` is the registry's value

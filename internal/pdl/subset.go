@@ -138,10 +138,7 @@ func (v *verifier) declaredAs(e ast.Expr) *declared {
 	if isCall(e, operators.Index) {
 		return v.declaredAs(e.AsCall().Args()[0])
 	}
-	if e.Kind() != ast.SelectKind || e.AsSelect().Operand().Kind() != ast.IdentKind {
-		return nil
-	}
-	m := t.members[e.AsSelect().Operand().AsIdent()][e.AsSelect().FieldName()]
+	m, _ := t.member(path)
 	if m.typ.Kind == Enum || m.typ.Kind == List && m.typ.Elem.Kind == Enum {
 		return &declared{path, enumValues(m.typ), m.everUsed}
 	}

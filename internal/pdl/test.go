@@ -59,10 +59,6 @@ func (c *compiler) testCase(d *document, n *node, base tree, names map[string]in
 	c.bundle.Tests = append(c.bundle.Tests, t)
 }
 
-// A tree is a request as a test writes it: nodes by path, such as `action` and
-// `agent.role`.
-type tree map[string]*node
-
 // baseTree flattens `{action: …, agent: {id: …}}`.
 func (c *compiler) baseTree(n *node) tree {
 	t := tree{}
@@ -103,9 +99,11 @@ func (c *compiler) setPaths(t tree, n *node) {
 			}
 		}
 	}
-	for _, p := range pairs {
+	// What is inside a record goes on top of the record.
+	depth := func(p pair) int { return strings.Count(p.key.text, ".") }
+	for _, p := range slices.SortedStableFunc(slices.Values(pairs), func(a, b pair) int { return depth(a) - depth(b) }) {
 		if !slices.Contains(readRoots, p.key.text) && c.requestPath(t, p.key.span(), p.key.text) {
-			t[p.key.text] = p.value
+			c.put(t, p.key.span(), p.key.text, p.value)
 		}
 	}
 }
@@ -116,10 +114,10 @@ func (c *compiler) unset(t tree, n *node) {
 		path, ok := c.text(item, "unset", 512)
 		switch {
 		case !ok || !c.requestPath(t, item.span(), path):
-		case t[path] == nil:
+		case t.find(path) == nil:
 			c.errorf(item.span(), c.near(path, kernel.SortedKeys(t), "the request has "), "%s is not set", clip(path))
 		default:
-			delete(t, path)
+			c.put(t, item.span(), path, nil)
 		}
 	}
 }

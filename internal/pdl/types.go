@@ -42,6 +42,8 @@ func (t Type) String() string {
 		return "duration"
 	case List:
 		return fmt.Sprintf("list(%s, ..%d)", t.Elem, t.MaxLen)
+	case Record:
+		return recordText(t.Members)
 	}
 	return "no type"
 }
@@ -63,6 +65,8 @@ func (t Type) short() string {
 		return "a duration"
 	case List:
 		return "a list"
+	case Record:
+		return "a record"
 	}
 	return "nothing"
 }

@@ -15,7 +15,7 @@ var (
 )
 
 // value reads a value of a type: bool, int64, string (also for enums, timestamps
-// and durations) or a list of those.
+// and durations), a list of those, or a record of any of them.
 func (c *compiler) value(n *node, what string, t Type) (any, bool) {
 	if n.absent() {
 		c.errorf(n.span(), `write "" for the empty text`, "%s has no value", what)
@@ -36,6 +36,8 @@ func (c *compiler) value(n *node, what string, t Type) (any, bool) {
 		return c.list(n, what, t)
 	case String:
 		return c.stringValue(n, what, t.MaxLen)
+	case Record:
+		return c.recordValue(n, what, t)
 	default: // a type that was refused where it was declared
 		return nil, false
 	}
@@ -116,4 +118,36 @@ func (c *compiler) list(n *node, what string, t Type) (any, bool) {
 		list = append(list, v)
 	}
 	return slices.Clip(list), good
+}
+
+// recordValue reads the members of a record. What it lacks is told with the
+// rest of what its request lacks.
+func (c *compiler) recordValue(n *node, what string, t Type) (any, bool) {
+	values, good := map[string]any{}, n.kind == mapping
+	for _, p := range c.pairs(n, what) {
+		name := p.key.text
+		i := slices.IndexFunc(t.Members, func(a Attribute) bool { return a.Name == name })
+		if i < 0 {
+			c.errorf(p.value.span(), c.near(name, memberNames(t.Members), "the schema declares "), "unknown attribute %s.%s", what, clip(name))
+			good = false
+			continue
+		}
+		member, m := what+"."+name, t.Members[i]
+		if m.Type.Kind != Enum && !c.notNull(p.value, member) {
+			good = false
+			continue
+		}
+		v, ok := c.value(p.value, member, m.Type)
+		values[name] = v
+		good = good && ok
+	}
+	return values, good
+}
+
+func memberNames(members []Attribute) []string {
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.Name
+	}
+	return names
 }
