@@ -27,6 +27,7 @@ var documents = []string{
 	`{"agent":{"id":"a","role":"junior"},"action":"look","resource":{"type":"service","id":"p","environment":"staging"},"params":{}}`,
 	`{"agent":{"id":"a","role":"junior"},"action":"loook","resource":{"type":"page","id":"p"}}`,
 	`{"agent":{"id":"a","role":"junior"},"action":"deploy","resource":{"type":"page","id":"p"},"params":{"replicas":1}}`,
+	`{"agent":{"id":"a","role":"senior"},"action":"deploy","resource":{"type":"service","id":"p","environment":"staging"},"params":{"replicas":1,"payment":{"cents":0,"to":{"tier":"lead","known":false}}}}`,
 }
 
 // FuzzDecideJSON: a document read straight into the frame leaves there what
@@ -196,7 +197,7 @@ func mangle(r *rand.Rand, doc string) string {
 func TestDecideJSONOfRealisticRequestsDoesNotAllocate(t *testing.T) {
 	p, _ := program(t, everyMember)
 	e := p.NewEvaluator(eval.Config{})
-	for _, doc := range []string{documents[0], documents[2], documents[3]} {
+	for _, doc := range []string{documents[0], documents[2], documents[3], documents[7]} {
 		in := eval.Input{Now: noon(), Digest: "sha256:0"}
 		allocated := testing.AllocsPerRun(100, func() {
 			if _, err := e.DecideJSON(doc, in); err != nil {

@@ -116,11 +116,15 @@ func (c *completer) functions(methods bool) {
 	}
 }
 
+func (c *completer) isRecord(path string) bool {
+	return slices.ContainsFunc(c.symbols, func(s pdl.Symbol) bool { return s.Name == path && s.Type.Kind == pdl.Record })
+}
+
 // members offers what stands behind a path and its dot.
 func (c *completer) members(root string) {
 	first, _, _ := strings.Cut(root, ".")
 	switch path := strings.TrimSuffix(root, "."); {
-	case slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, first):
+	case slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, first) && (path == first || c.isRecord(path)):
 		c.attributes(root, func(pdl.Symbol) bool { return true })
 	case path == "variables":
 		for _, s := range c.symbols {

@@ -35,6 +35,7 @@ actions:
     resource: [bucket, service]
 context:
   "ticket?": string
+  origin: {ip: string, zone: "enum(inner, outer)"}
 constraints:
   canary_only: flag
 `
