@@ -52,6 +52,8 @@ var rooms = []room{
 	{path: "internal/api", floor: 7},
 	{path: "internal/lsp", floor: 7, only: []string{"internal/pdl"}},
 	{path: "internal/store/sqlite", floor: 7},
+	{path: "internal/store/postgres", floor: 7},
+	{path: "internal/store/pgtest", floor: 7, only: []string{}},
 	{path: "internal/store/storetest", floor: 7},
 	{path: "client", floor: 7, only: []string{"."}, std: true},
 
@@ -67,7 +69,7 @@ const lastPureFloor = 3
 
 // worldly rooms may read the clock and the environment: they are where both
 // enter, as values.
-var worldly = []string{"internal/app", "cmd/kernel", "cmd/solo"}
+var worldly = []string{"internal/app", "cmd/kernel", "cmd/solo", "internal/store/pgtest"}
 
 // impure packages bring the outside world in, each with what is below it.
 var impure = []string{

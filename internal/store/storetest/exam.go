@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"expired records are deleted", deletesExpired},
 		{"keys are compared byte for byte", keysByteForByte},
 		{"records are listed in byte order", listsRecords},
+		{"names and keys may be long", longKeys},
 		{"queries select what they say", queries},
 		{"queries page in both directions", pagesQueries},
 		{"iterations go on beside commits", iteratesBesideCommits},

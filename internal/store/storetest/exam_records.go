@@ -2,10 +2,12 @@ package storetest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -168,6 +170,42 @@ func keysByteForByte(t *testing.T, x *exam) {
 	}
 	x.record(key("ka", ""), nil)
 	x.record(key("", "ka"), nil)
+}
+
+// longKeys has what does not compress, so that no index takes it for short.
+func longKeys(_ *testing.T, x *exam) {
+	random := rand.New(rand.NewPCG(1, 2))
+	long := func(runes int) string {
+		s := make([]rune, runes)
+		for i := range s {
+			s[i] = 0x10000 + random.Int32N(0x8000)
+		}
+		return string(s)
+	}
+	e := entry(0)
+	e.Caller, e.Agent, e.Action = long(kernel.MaxName), long(kernel.MaxName), long(kernel.MaxName)
+	b := x.batch(0, e)
+	prefix := long(3000)
+	want := []string{prefix, prefix + "a", prefix + "b"}
+	for _, k := range want {
+		b.Transitions = append(b.Transitions, store.Transition{RecordKey: key("request", k), Value: []byte(k)})
+	}
+	x.commit(b)
+	x.want(store.Query{Agent: e.Agent}, b.Entries)
+	x.want(store.Query{Action: e.Action, Caller: e.Caller}, b.Entries)
+	x.record(key("request", want[1]), &store.Record{Version: 1, Value: []byte(want[1])})
+	for i, after := range append([]string{""}, want...) {
+		var got []string
+		for r, err := range x.Records(x.ctx(), "request", after) {
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			got = append(got, r.Key)
+		}
+		if !slices.Equal(got, want[i:]) {
+			x.t.Errorf("after key %d come %d keys, want %d", i, len(got), len(want[i:]))
+		}
+	}
 }
 
 // withEntries rebuilds a batch so that its head fits its entries.

@@ -71,3 +71,23 @@ func TestMemoryLetsOneWatchCommitsAndFailReads(t *testing.T) {
 		t.Errorf("Head = %v, want %v", err, away)
 	}
 }
+
+func TestMemoryKeepsItsWordThroughFaults(t *testing.T) {
+	var m storetest.Memory
+	faults := []storetest.Fault{
+		{Status: store.NotCommitted}, {Status: store.Unknown}, {Status: store.Unknown, Written: true}, {Status: store.NotCommitted, Err: store.ErrFull},
+	}
+	ends := storetest.RunFaults(t, storetest.Breaker{
+		Store: &m,
+		Break: func(step int) bool {
+			if step < len(faults) {
+				m.Fail(faults[step])
+			}
+			return step < len(faults)
+		},
+		Mend: func() store.Store { return &m },
+	})
+	if ends[store.NotCommitted] != 2 || ends[store.Unknown] != 2 {
+		t.Errorf("the commits ended as %v", ends)
+	}
+}

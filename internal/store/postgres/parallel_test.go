@@ -1,0 +1,152 @@
+package postgres_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+	"github.com/strixlabs/execution-kernel/internal/store/postgres"
+)
+
+// both commits two batches at once, each through a node of its own.
+func both(t *testing.T, nodes [2]*postgres.DB, batches [2]*store.Batch) (outs [2]store.Outcome) {
+	t.Helper()
+	var errs [2]error
+	var all sync.WaitGroup
+	for i := range nodes {
+		all.Go(func() { outs[i], errs[i] = nodes[i].Commit(t.Context(), batches[i]) })
+	}
+	all.Wait()
+	for i, out := range outs {
+		if out.Status == store.Unknown {
+			t.Fatalf("Commit(%s) = %v, %v", batches[i].ID, out, errs[i])
+		}
+	}
+	return outs
+}
+
+func twoNodes(t *testing.T) [2]*postgres.DB {
+	url := database(t)
+	return [2]*postgres.DB{quick(t, url), quick(t, url)}
+}
+
+func key(k string) store.RecordKey { return store.RecordKey{Kind: "k", Key: k} }
+
+// Each of two nodes makes a record provided that the other's is not there, or
+// changes one provided that the other's is unchanged. Both cannot hold.
+func TestGuardsHoldBetweenNodes(t *testing.T) {
+	nodes := twoNodes(t)
+	wins := 0
+	for round := range 60 {
+		a, b := key(fmt.Sprint("a", round)), key(fmt.Sprint("b", round))
+		from := uint64(round % 2)
+		if from == 1 {
+			made := &store.Batch{ID: fmt.Sprint("make", round), Transitions: []store.Transition{
+				{RecordKey: a, Value: []byte("0")}, {RecordKey: b, Value: []byte("0")},
+			}}
+			if out, err := nodes[0].Commit(t.Context(), made); out.Status != store.Committed {
+				t.Fatal(out, err)
+			}
+		}
+		outs := both(t, nodes, [2]*store.Batch{
+			{ID: fmt.Sprint("x", round), Shard: 0, Guards: []store.Guard{{RecordKey: a, Version: from}}, Transitions: []store.Transition{{RecordKey: b, From: from, Value: []byte("1")}}},
+			{ID: fmt.Sprint("y", round), Shard: 1, Guards: []store.Guard{{RecordKey: b, Version: from}}, Transitions: []store.Transition{{RecordKey: a, From: from, Value: []byte("1")}}},
+		})
+		if outs[0].Status == store.Committed && outs[1].Status == store.Committed {
+			t.Fatalf("round %d: both batches were committed, each on what the other changed", round)
+		}
+		for _, out := range outs {
+			if out.Status == store.Committed {
+				wins++
+			}
+		}
+	}
+	if wins < 30 {
+		t.Errorf("in 60 rounds %d batches were committed, want one in most rounds", wins)
+	}
+}
+
+// Nodes that only read the same records do not get in each other's way.
+func TestGuardsOfOneRecordAreShared(t *testing.T) {
+	nodes := twoNodes(t)
+	made := &store.Batch{ID: "make", Transitions: []store.Transition{{RecordKey: key("shared"), Value: []byte("0")}}}
+	if out, err := nodes[0].Commit(t.Context(), made); out.Status != store.Committed {
+		t.Fatal(out, err)
+	}
+	for round := range 30 {
+		outs := both(t, nodes, [2]*store.Batch{
+			{ID: fmt.Sprint("x", round), Shard: 0, Guards: []store.Guard{{RecordKey: key("shared"), Version: 1}, {RecordKey: key("none")}}},
+			{ID: fmt.Sprint("y", round), Shard: 1, Guards: []store.Guard{{RecordKey: key("shared"), Version: 1}, {RecordKey: key("none")}}},
+		})
+		if outs[0].Status != store.Committed || outs[1].Status != store.Committed {
+			t.Fatalf("round %d: %v", round, outs)
+		}
+	}
+}
+
+func TestOneBatchCommittedTwiceAtOnceIsThereOnce(t *testing.T) {
+	nodes := twoNodes(t)
+	var head store.Head
+	for round := range 30 {
+		build, err := ledger.Extend(0, head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := build.Append(refused(round), nil); err != nil {
+			t.Fatal(err)
+		}
+		b := &store.Batch{ID: fmt.Sprint(round), PrevSize: head.Size, Next: build.Head(), Entries: build.Entries(),
+			Transitions: []store.Transition{{RecordKey: key("counter"), From: uint64(round), Value: []byte("x")}}}
+		for i, out := range both(t, nodes, [2]*store.Batch{b, b}) {
+			if out.Status != store.Committed {
+				t.Fatalf("round %d, node %d: %v, want Committed", round, i, out)
+			}
+		}
+		head = b.Next
+	}
+	if r, err := nodes[0].Record(t.Context(), key("counter")); err != nil || r.Version != 30 {
+		t.Errorf("Record = %v, %v, want version 30", r, err)
+	}
+}
+
+// Two nodes that both follow the same head: one is told that it moved.
+func TestOnlyOneNodeMovesAHead(t *testing.T) {
+	nodes := twoNodes(t)
+	var head store.Head
+	for round := range 30 {
+		var batches [2]*store.Batch
+		for i := range batches {
+			build, err := ledger.Extend(0, head)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := build.Append(refused(100*round+i), nil); err != nil {
+				t.Fatal(err)
+			}
+			batches[i] = &store.Batch{ID: fmt.Sprint(round, i), PrevSize: head.Size, Next: build.Head(), Entries: build.Entries()}
+		}
+		outs := both(t, nodes, batches)
+		if (outs[0].Status == store.Committed) == (outs[1].Status == store.Committed) {
+			t.Fatalf("round %d: %v, want exactly one Committed", round, outs)
+		}
+		head = batches[0].Next
+		if outs[1].Status == store.Committed {
+			head = batches[1].Next
+		}
+	}
+	report, err := ledger.Verify(t.Context(), nodes[0], ledger.Trust{})
+	if err != nil || !report.OK() || report.Entries != 30 {
+		t.Errorf("Verify = %v, %v, want 30 entries without a finding", report, err)
+	}
+}
+
+// refused makes an entry that has nothing beside it.
+func refused(n int) ledger.Entry {
+	return ledger.Entry{
+		Instant: time.Unix(1_800_000_000, int64(n)).UTC(), Node: "node-1", Batch: "01KB0000000000000000000000", Caller: "auditor-001",
+		Access: &ledger.Access{What: "decisions", Query: fmt.Sprint("n=", n)},
+	}
+}

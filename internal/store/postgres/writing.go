@@ -1,0 +1,260 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// Lookup and idempotency remember keptBatches commits at least; the older ones
+// are forgotten now and then.
+const (
+	keptBatches = 1 << 16
+	pruneStep   = 1024
+)
+
+// expireAtOnce bounds what one commit deletes of expired records.
+const expireAtOnce = 256
+
+// A writing is one try at writing a batch. What does not hold is noticed only
+// when everything was sent; it is rolled back then.
+type writing struct {
+	batch *store.Batch
+	prune bool // forget old batches too
+
+	known bool // the batch is committed already
+	head  struct {
+		size, instant int64
+		commit        string // synchronous_commit
+		found         bool
+	}
+	unmet map[store.RecordKey]bool
+}
+
+// send brings the batch. Without an error the transaction can be committed,
+// unless the batch is known or something of it failed.
+func (w *writing) send(ctx context.Context, c *pgx.Conn) error {
+	w.unmet = map[store.RecordKey]bool{}
+	var p pgx.Batch
+	p.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	w.queueBatch(&p)
+	w.queueHead(&p)
+	w.queueGuards(&p)
+	w.queueTransitions(&p)
+	w.queueEntries(&p)
+	w.queueExpiry(&p)
+	err := c.SendBatch(ctx, &p).Close()
+	switch {
+	case w.known: // whatever failed then, it failed because of that
+		return nil
+	case w.head.found:
+		if err := w.checkHead(); err != nil {
+			return err
+		}
+	}
+	if err != nil && c.IsClosed() {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return err
+}
+
+// queueBatch reserves the ID, or waits for whoever commits under it just now.
+func (w *writing) queueBatch(p *pgx.Batch) {
+	p.Queue("WITH new AS (INSERT INTO kernel.batches (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id) SELECT count(*) FROM new", w.batch.ID).
+		QueryRow(func(row pgx.Row) error {
+			var fresh int64
+			err := row.Scan(&fresh)
+			w.known = err == nil && fresh == 0
+			return err
+		})
+	if w.prune {
+		p.Queue("DELETE FROM kernel.batches WHERE n < (SELECT max(n) FROM kernel.batches) - $1::bigint", int64(keptBatches))
+	}
+}
+
+// queueHead locks the shard.
+func (w *writing) queueHead(p *pgx.Batch) {
+	shard := int32(w.batch.Shard)
+	if w.batch.PrevSize == 0 {
+		p.Queue("INSERT INTO kernel.heads (shard) VALUES ($1) ON CONFLICT DO NOTHING", shard)
+	}
+	p.Queue("SELECT size, instant, current_setting('synchronous_commit') FROM kernel.heads WHERE shard = $1 FOR UPDATE", shard).
+		Query(func(rows pgx.Rows) error {
+			w.head.found = true
+			if rows.Next() {
+				if err := rows.Scan(&w.head.size, &w.head.instant, &w.head.commit); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
+		})
+}
+
+// checkHead holds the batch to the head it was built on.
+func (w *writing) checkHead() error {
+	b, h := w.batch, w.head
+	switch {
+	case uint64(h.size) != b.PrevSize:
+		return fmt.Errorf("%w: shard %d has %d entries, the batch follows %d", store.ErrHeadMoved, b.Shard, h.size, b.PrevSize)
+	case !synchronous(h.commit):
+		return fmt.Errorf("%w: synchronous_commit was switched to %s", ErrUnsafe, h.commit)
+	case h.size > 0 && len(b.Entries) > 0 && b.Entries[0].Instant < h.instant:
+		return fmt.Errorf("entry %d: %w", b.PrevSize, store.ErrInstantBack)
+	}
+	return nil
+}
+
+// keys are columns of records, in the order in which every node locks them.
+type keys struct {
+	list    []store.RecordKey
+	kinds   []string
+	hashes  [][]byte
+	texts   []string
+	version []int64
+	values  [][]byte
+	expires []int64
+}
+
+func (k *keys) add(key store.RecordKey, version uint64, value []byte, expires int64) {
+	hash := sha256.Sum256([]byte(key.Key))
+	k.list = append(k.list, key)
+	k.kinds = append(k.kinds, key.Kind)
+	k.hashes = append(k.hashes, hash[:])
+	k.texts = append(k.texts, key.Key)
+	k.version = append(k.version, int64(version))
+	k.values = append(k.values, value)
+	k.expires = append(k.expires, expires)
+}
+
+// missing takes from unmet the keys that rows (kind, hash) name.
+func (w *writing) missing(k *keys, rows pgx.Rows) error {
+	held := map[[2]string]bool{}
+	for rows.Next() {
+		var kind string
+		var hash []byte
+		if err := rows.Scan(&kind, &hash); err != nil {
+			return err
+		}
+		held[[2]string{kind, string(hash)}] = true
+	}
+	for i, key := range k.list {
+		if !held[[2]string{k.kinds[i], string(k.hashes[i])}] {
+			w.unmet[key] = true
+		}
+	}
+	return rows.Err()
+}
+
+// queueGuards holds what a guard saw until the end of the transaction. A record
+// that must not be there gets a place of version 0, which nobody else can take
+// meanwhile, and which is gone before the commit.
+func (w *writing) queueGuards(p *pgx.Batch) {
+	var absent, present keys
+	guards := slices.Clone(w.batch.Guards)
+	for _, t := range w.batch.Transitions {
+		if t.From == 0 && t.Value == nil { // it deletes what must not be there
+			guards = append(guards, store.Guard{RecordKey: t.RecordKey})
+		}
+	}
+	for _, g := range guards {
+		if g.Version == 0 {
+			absent.add(g.RecordKey, 0, nil, 0)
+		} else {
+			present.add(g.RecordKey, g.Version, nil, 0)
+		}
+	}
+	if len(absent.list) > 0 {
+		p.Queue(`INSERT INTO kernel.records (kind, hash, key, version, value, expires)
+			SELECT DISTINCT kind, hash, key, 0, ''::bytea, 0 FROM unnest($1::text[], $2::bytea[], $3::text[]) AS k (kind, hash, key) ORDER BY kind, hash
+			ON CONFLICT DO NOTHING`, absent.kinds, absent.hashes, absent.texts)
+		p.Queue(lockRecords+` AND (r.version = 0 OR r.expires <> 0 AND r.expires < $3) ORDER BY r.kind, r.hash FOR SHARE OF r`,
+			absent.kinds, absent.hashes, w.batch.Expire).
+			Query(func(rows pgx.Rows) error { return w.missing(&absent, rows) })
+		p.Queue(`DELETE FROM kernel.records AS r USING unnest($1::text[], $2::bytea[]) AS k (kind, hash)
+			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = 0`, absent.kinds, absent.hashes)
+	}
+	if len(present.list) > 0 {
+		p.Queue(`SELECT r.kind, r.hash FROM kernel.records AS r JOIN unnest($1::text[], $2::bytea[], $3::bigint[]) AS k (kind, hash, version)
+			ON r.kind = k.kind AND r.hash = k.hash AND r.version = k.version ORDER BY r.kind, r.hash FOR SHARE OF r`,
+			present.kinds, present.hashes, present.version).
+			Query(func(rows pgx.Rows) error { return w.missing(&present, rows) })
+	}
+}
+
+const lockRecords = `SELECT r.kind, r.hash FROM kernel.records AS r
+	JOIN unnest($1::text[], $2::bytea[]) AS k (kind, hash) ON r.kind = k.kind AND r.hash = k.hash WHERE true`
+
+// queueTransitions changes the records that have the version they must have.
+func (w *writing) queueTransitions(p *pgx.Batch) {
+	var made, changed, gone keys
+	for _, t := range sorted(w.batch.Transitions) {
+		switch {
+		case t.From == 0 && t.Value == nil: // a guard
+		case t.Value == nil:
+			gone.add(t.RecordKey, t.From, nil, 0)
+		case t.From == 0:
+			made.add(t.RecordKey, 0, t.Value, t.Expires)
+		default:
+			changed.add(t.RecordKey, t.From, t.Value, t.Expires)
+		}
+	}
+	if len(made.list) > 0 {
+		p.Queue(`INSERT INTO kernel.records AS r (kind, hash, key, version, value, expires)
+			SELECT kind, hash, key, 1, value, expires FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bytea[], $5::bigint[]) AS k (kind, hash, key, value, expires)
+			ON CONFLICT (kind, hash) DO UPDATE SET version = 1, value = excluded.value, expires = excluded.expires
+			WHERE r.expires <> 0 AND r.expires < $6 RETURNING kind, hash`,
+			made.kinds, made.hashes, made.texts, made.values, made.expires, w.batch.Expire).
+			Query(func(rows pgx.Rows) error { return w.missing(&made, rows) })
+	}
+	if n := len(changed.list) + len(gone.list); n > 1 { // in order, so that nobody waits for one who waits for him
+		p.Queue(lockRecords+" ORDER BY r.kind, r.hash FOR UPDATE OF r",
+			slices.Concat(changed.kinds, gone.kinds), slices.Concat(changed.hashes, gone.hashes))
+	}
+	if len(changed.list) > 0 {
+		p.Queue(`UPDATE kernel.records AS r SET version = k.version + 1, value = k.value, expires = k.expires
+			FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[]) AS k (kind, hash, version, value, expires)
+			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = k.version RETURNING r.kind, r.hash`,
+			changed.kinds, changed.hashes, changed.version, changed.values, changed.expires).
+			Query(func(rows pgx.Rows) error { return w.missing(&changed, rows) })
+	}
+	if len(gone.list) > 0 {
+		p.Queue(`DELETE FROM kernel.records AS r USING unnest($1::text[], $2::bytea[], $3::bigint[]) AS k (kind, hash, version)
+			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = k.version RETURNING r.kind, r.hash`,
+			gone.kinds, gone.hashes, gone.version).
+			Query(func(rows pgx.Rows) error { return w.missing(&gone, rows) })
+	}
+}
+
+func sorted(list []store.Transition) []store.Transition {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b store.Transition) int {
+		if c := strings.Compare(a.Kind, b.Kind); c != 0 {
+			return c
+		}
+		x, y := sha256.Sum256([]byte(a.Key)), sha256.Sum256([]byte(b.Key))
+		return slices.Compare(x[:], y[:])
+	})
+	return list
+}
+
+// failed returns the keys that did not hold, guards first, in the batch's order.
+func (w *writing) failed() (failed []store.RecordKey) {
+	add := func(key store.RecordKey) {
+		if w.unmet[key] {
+			failed = append(failed, key)
+		}
+	}
+	for _, g := range w.batch.Guards {
+		add(g.RecordKey)
+	}
+	for _, t := range w.batch.Transitions {
+		add(t.RecordKey)
+	}
+	return failed
+}
