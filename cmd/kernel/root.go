@@ -45,6 +45,7 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 			sub.Run, sub.RunE = nil, helpOf
 		}
 	}
+	completeValues(root)
 	return root
 }
 

@@ -120,7 +120,8 @@ func refusal(err error) error {
 		return failf(exitUnreachable, "the kernel decided nothing: %v; nothing ran", e).withHint("%s", e.Hint)
 	case kernel.Unauthenticated:
 		return failf(exitDenied, "the kernel does not know who asks: %v; nothing ran", e).
-			withHint("%s", orElse(e.Hint, "give a token with KERNEL_TOKEN or --token-file"))
+			withHint("give a token with KERNEL_TOKEN or --token-file; whoever runs the kernel makes one: " +
+				"kernel tokens create --name solo --role agent --agent ID")
 	}
 	return failf(exitDenied, "the kernel refused the question: %v; nothing ran", e).withHint("%s", e.Hint)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/api"
@@ -18,7 +19,7 @@ func (s *service) activate(ctx context.Context, c Compiled) error {
 // warn tells of the findings that do not keep a bundle from deciding.
 func (s *service) warn(c Compiled) {
 	for _, d := range c.Warnings {
-		s.log.Warn("policy diagnostic", "diagnostic", d.String())
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "policy diagnostic", diagnosticOf(d)...)
 	}
 }
 

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+
+	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
 // NewLogger returns the service's own log on w, as configured: auto is text
@@ -18,6 +21,18 @@ func (c Config) NewLogger(w io.Writer, terminal bool) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, &options))
 	}
 	return slog.New(slog.NewJSONHandler(w, &options))
+}
+
+// diagnosticOf is a finding in a policy as the service's log says it: in one
+// line, without the excerpt that needs a terminal.
+func diagnosticOf(d pdl.Diagnostic) []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("at", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Col)), slog.String("problem", d.Message),
+	}
+	if d.Suggestion != "" {
+		attrs = append(attrs, slog.String("hint", d.Suggestion))
+	}
+	return attrs
 }
 
 func firstLine(s string) string {

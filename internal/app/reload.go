@@ -92,6 +92,6 @@ func (r *reloader) refuse(err error) {
 	r.changed(false)
 	r.log.Error("the changed policies were not taken up; the policies before them go on deciding", "error", err)
 	for _, d := range invalid.Diagnostics {
-		r.log.Error("policy diagnostic", "diagnostic", d.String())
+		r.log.LogAttrs(context.Background(), slog.LevelError, "policy diagnostic", diagnosticOf(d)...)
 	}
 }

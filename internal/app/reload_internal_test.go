@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -119,4 +120,30 @@ func TestFingerprintTellsNamesFromContents(t *testing.T) {
 			t.Errorf("fingerprint(%v) is that of another folder", other)
 		}
 	}
+}
+
+// TestWhatIsWrongWithAPolicyIsALineOfTheLog: a caret below an excerpt is for
+// terminals, and unreadable inside a JSON text.
+func TestWhatIsWrongWithAPolicyIsALineOfTheLog(t *testing.T) {
+	r, file, _ := watched(t)
+	var out strings.Builder
+	r.log = Config{LogFormat: "json"}.NewLogger(&out, false)
+	edit(t, file, "effect:", "efect:")
+	for range 3 {
+		r.look(t.Context())
+	}
+	for line := range strings.Lines(out.String()) {
+		var said struct{ Msg, At, Problem, Hint string }
+		if err := json.Unmarshal([]byte(line), &said); err != nil {
+			t.Fatal(err)
+		}
+		if said.Msg != "policy diagnostic" {
+			continue
+		}
+		if !strings.HasPrefix(said.At, file+":") || said.Problem == "" || strings.Contains(line, "\\n") || strings.Contains(line, "^") {
+			t.Errorf("the log has %s", line)
+		}
+		return
+	}
+	t.Errorf("the log says nothing of the policy: %s", out.String())
 }

@@ -17,7 +17,13 @@ import (
 // Activate makes a program the one that decides, and keeps its source files
 // for replay. The files are those the program was compiled from. The change is
 // an entry; when the version is active already nothing is written.
+//
+// The files are compiled again: what is kept for replay is what decides, or
+// nothing is activated. A bundle with needs that no gate meets is Unsupported.
 func (g *Gate) Activate(ctx context.Context, caller kernel.Caller, p *eval.Program, files []pdl.File) error {
+	if err := mayDecide(p, files); err != nil {
+		return err
+	}
 	source, err := json.Marshal(files, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("encode bundle %s: %w", p.Version(), err)

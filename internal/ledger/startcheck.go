@@ -14,7 +14,7 @@ import (
 // entries are those that were signed is for [NewSealer] to say. A log that was
 // changed is [ErrDiffers].
 //
-// It reads every entry, about a second for two hundred thousand of them.
+// It reads every entry: its time grows with the log.
 func CheckStart(ctx context.Context, r store.Reader, signed uint64) error {
 	v := verification{reader: r, history: newHistory(), light: signed}
 	v.Kinds = map[Kind]uint64{}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+)
+
+// completeValues has shells complete the values of flags that take one of a
+// few words, and offer files only where a flag or argument names one.
+func completeValues(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		completeValues(sub)
+	}
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "bool" {
+			return
+		}
+		placeholder, _ := pflag.UnquoteUsage(f)
+		complete := cobra.NoFileCompletions
+		switch words := valuesOf(placeholder); {
+		case words != nil:
+			complete = cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+		case namesFiles(placeholder):
+			return // what shells do by themselves
+		}
+		// It fails for a flag that has completions already, or is none of the command's.
+		_ = cmd.RegisterFlagCompletionFunc(f.Name, complete)
+	})
+	if !namesFiles(cmd.Use) && !cmd.HasSubCommands() && cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+}
+
+// valuesOf returns the words that a placeholder stands for, or nil.
+func valuesOf(placeholder string) (words []string) {
+	switch placeholder {
+	case "KIND":
+		for _, k := range ledger.Kinds() {
+			words = append(words, string(k))
+		}
+	case "ROLE":
+		for _, r := range kernel.Roles() {
+			words = append(words, string(r))
+		}
+	case "DECISION":
+		words = kernel.EffectNames()
+	default:
+		if strings.Contains(placeholder, "|") && !namesFiles(placeholder) {
+			words = strings.Split(placeholder, "|")
+		}
+	}
+	return words
+}
+
+func namesFiles(placeholder string) bool {
+	for _, word := range []string{"FILE", "DIR", "PATH"} {
+		if strings.Contains(placeholder, word) {
+			return true
+		}
+	}
+	return false
+}
