@@ -28,9 +28,9 @@ func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 			"b.yaml:5:34: agent.role comes from the registry: this version of kernel serve has no registry; say from: request"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}",
 			"b.yaml:6:46: an ALLOW of deploy hands out a grant: this version of kernel serve hands out no grants; leave it out"},
-		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nfacts:\n  n: {event: deploy, by: [agent.id], count: true, within: 1h}\n" +
+		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nevents: {tested: {reporters: [\"role:ci\"], resource: service}}\nfacts:\n  n: {event: tested, by: [agent.id], count: true, within: 1h}\n" +
 			"---\npdl: v1\nkind: policy\nname: q\nrules: [{id: r, match: {action: deploy}, when: facts.n > 3, effect: DENY}]",
-			"b.yaml:8:3: rules read facts.n: this version of kernel serve cannot resolve facts from history yet"},
+			"b.yaml:9:3: facts.n counts what others report: this version of kernel serve takes no reports"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
 			"---\npdl: v1\nkind: approval\nname: default\nof: [{role: sre}]\nauto: [{when: resource.id == \"a\", as: bot}]",
 			"b.yaml:12:1: the workflow default has automatic votes: this version of kernel serve gives none; leave it out"},

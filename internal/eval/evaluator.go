@@ -65,6 +65,10 @@ func (e *Evaluator) Decide(in Input) (v kernel.Verdict, err error) {
 
 // decide judges the request in the frame.
 func (e *Evaluator) decide(in *Input, v *kernel.Verdict) error {
+	if refusal := e.exceeded(in); refusal != nil {
+		*v, v.PolicyVersion, e.shape = *refusal, e.program.version, nil
+		return nil
+	}
 	e.evaluate()
 	e.verdict(in, v)
 	if e.config.Paranoid {

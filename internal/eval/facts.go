@@ -32,6 +32,42 @@ func (p *Program) addFacts() error {
 	return nil
 }
 
+// maxTotal is the greatest count or sum, the largest integer every JSON reader
+// agrees on (RFC 7493).
+const maxTotal = 1<<53 - 1
+
+// exceeded refuses a request in the frame that would carry a count or a sum
+// beyond the largest integer: the next request could not be given its facts.
+func (e *Evaluator) exceeded(in *Input) *kernel.Verdict {
+	if len(in.Facts) == 0 {
+		return nil
+	}
+	for i := range e.program.schema.Facts {
+		f := &e.program.schema.Facts[i]
+		total, _ := in.Facts[f.Name].(int64)
+		if total <= maxTotal/2 || f.Event != e.frame.strings.values[e.program.layout.names[alwaysAction].at] {
+			continue
+		}
+		amount := int64(1)
+		if f.Measure == pdl.Sum {
+			amount = e.amount(f.Of)
+		}
+		if amount > maxTotal-total {
+			return refusal(kernel.CodeEvaluationError, "", "with this request facts.%s would exceed %d, so it is denied", f.Name, int64(maxTotal))
+		}
+	}
+	return nil
+}
+
+// amount is the int at a path of the request in the frame, or 0.
+func (e *Evaluator) amount(path string) int64 {
+	f := e.shape.fields[path]
+	if f == nil || !e.frame.has(f.slot.bit) || f.slot.list || f.Type.Kind != pdl.Int {
+		return 0
+	}
+	return e.frame.ints.values[f.slot.at]
+}
+
 // bindFacts fills the frame with the facts of an input. Facts that no history
 // has are refused as invalid.
 func (e *Evaluator) bindFacts(in *Input) error {

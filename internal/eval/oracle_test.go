@@ -141,6 +141,10 @@ func (o *oracle) decide(in eval.Input) kernel.Verdict {
 		"context":  section(s.Context, req.Context, map[string]any{"now": in.Now}),
 		"facts":    o.facts(in),
 	}
+	if o.overflows(values, req.Action) {
+		verdict.Code = kernel.CodeEvaluationError
+		return verdict
+	}
 	var x, m []*pdl.Rule
 	for _, rule := range o.bundle.Rules {
 		if rule.Shadow || !slices.Contains(rule.Actions, req.Action) || !holdAll(rule.Match, values) ||
@@ -160,6 +164,22 @@ func (o *oracle) decide(in eval.Input) kernel.Verdict {
 		}
 	}
 	return o.merge(verdict, action, x, m)
+}
+
+// overflows reports that a count or a sum could not be written with the request.
+func (o *oracle) overflows(values map[string]any, action string) bool {
+	for _, f := range o.bundle.Schema.Facts {
+		total, counted := values["facts"].(map[string]any)[f.Name].(int64)
+		amount := int64(1)
+		if f.Measure == pdl.Sum {
+			root, name, _ := strings.Cut(f.Of, ".")
+			amount, _ = values[root].(map[string]any)[name].(int64)
+		}
+		if counted && f.Event == action && total+amount > 1<<53-1 {
+			return true
+		}
+	}
+	return false
 }
 
 func section(attributes []pdl.Attribute, given, always map[string]any) map[string]any {

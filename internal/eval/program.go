@@ -41,6 +41,7 @@ type action struct {
 	rules      []*rule // sorted by name, as the candidates are
 	name       string
 	types      []string // of shapes
+	facts      []string // that its rules read, and those that bound them; sorted
 }
 
 // shape returns that of a resource type, or nil.

@@ -42,6 +42,7 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	if err := p.lower(lowered, r.When); err != nil {
 		return err
 	}
+	p.noteFacts(r)
 	p.rules = append(p.rules, lowered)
 	for _, name := range r.Actions {
 		a := p.actions[name]

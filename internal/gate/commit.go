@@ -10,6 +10,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
@@ -36,7 +37,8 @@ type batch struct {
 	after       []func() // run once the batch is on disk
 	asked       map[string]answered
 	owners      map[store.RecordKey]*job
-	job         *job // whose part is being added
+	job         *job          // whose part is being added
+	program     *eval.Program // that decides; nil: none is active
 }
 
 // submit queues a job and waits for its answer: nil once it is on disk.
@@ -161,6 +163,10 @@ func (g *Gate) committed(b *batch) {
 		g.last.Store(b.now.UnixNano())
 	}
 	g.size.Store(g.head.Size)
+	if g.past != nil {
+		g.past.Keep()
+		g.past.size = g.head.Size
+	}
 	for _, f := range b.after {
 		f()
 	}
@@ -246,6 +252,9 @@ const maxBehind = time.Minute
 // begin starts a batch at one instant, which never lies before the last.
 func (g *Gate) begin() (*batch, error) {
 	now := g.instant()
+	if now.Before(g.latest) {
+		now = g.latest
+	}
 	if behind := now.Sub(g.cfg.Clock()); behind > maxBehind {
 		return nil, unavailable("the clock is %s behind the last entry of the log", behind.Round(time.Second))
 	}
@@ -257,7 +266,12 @@ func (g *Gate) begin() (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &batch{id: id.String(), now: now, log: log, asked: map[string]answered{}, owners: map[store.RecordKey]*job{}}, nil
+	g.latest = now
+	program := g.program.Load()
+	if err := g.remember(program, now); err != nil {
+		g.cfg.Log.Error("the history that the policy counts cannot be read; what rests on it is refused", "error", err)
+	}
+	return &batch{id: id.String(), now: now, program: program, log: log, asked: map[string]answered{}, owners: map[store.RecordKey]*job{}}, nil
 }
 
 // change adds a compare-and-set of a record to the batch.

@@ -114,16 +114,25 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 			return d, err
 		}
 	}
-	evaluator := g.activeEvaluator()
+	evaluator := g.evaluatorOf(b.program)
 	if evaluator == nil {
 		return kernel.Decision{}, unavailable("no policy is active")
 	}
-	v, err := evaluator.Decide(eval.Input{Request: q.Request, Now: b.now, Phase1: q.Phase1, Digest: q.private.Digest})
+	facts, err := g.facts(b.program, &q.Request, b.now)
 	if err != nil {
 		return kernel.Decision{}, err
 	}
-	d, err := g.enter(b, q, v)
+	v, err := evaluator.Decide(eval.Input{Request: q.Request, Now: b.now, Facts: facts, Phase1: q.Phase1, Digest: q.private.Digest})
 	if err != nil {
+		return kernel.Decision{}, err
+	}
+	undo, err := g.happens(b, q, v)
+	if err != nil {
+		return kernel.Decision{}, err
+	}
+	d, err := g.enter(b, q, v, facts)
+	if err != nil {
+		undo()
 		return kernel.Decision{}, err
 	}
 	if q.Request.RequestID != "" {
@@ -140,10 +149,8 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	return d, nil
 }
 
-// activeEvaluator returns the committer's evaluator of the active policy, or
-// nil when none is active.
-func (g *Gate) activeEvaluator() *eval.Evaluator {
-	program := g.program.Load()
+// evaluatorOf returns the committer's evaluator of a program, or nil of none.
+func (g *Gate) evaluatorOf(program *eval.Program) *eval.Evaluator {
 	if program == nil {
 		return nil
 	}
@@ -154,7 +161,7 @@ func (g *Gate) activeEvaluator() *eval.Evaluator {
 }
 
 // enter adds the entry of a verdict to the batch.
-func (g *Gate) enter(b *batch, q *question, v kernel.Verdict) (kernel.Decision, error) {
+func (g *Gate) enter(b *batch, q *question, v kernel.Verdict, facts map[string]any) (kernel.Decision, error) {
 	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
 	if err != nil {
 		return kernel.Decision{}, unavailable("no randomness for the record")
@@ -163,7 +170,7 @@ func (g *Gate) enter(b *batch, q *question, v kernel.Verdict) (kernel.Decision, 
 	entry := ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: q.caller.Principal, Door: q.Door,
 		Decision: &ledger.Decided{
-			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action,
+			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action, Facts: facts,
 			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v,
 		},
 	}

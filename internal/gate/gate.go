@@ -75,6 +75,11 @@ type Gate struct {
 	// The committer's own: no other goroutine touches them.
 	head      store.Head
 	evaluator *eval.Evaluator // of the program that decided last; nil: none did
+	past      *past           // that its facts are made of; nil: it has none, or they could not be read
+	unread    time.Time       // when reading it failed last
+	latest    time.Time       // the instant of the last batch, committed or not: windows do not move back
+
+	prepared atomic.Pointer[past] // of a program that is about to decide
 
 	closing  sync.RWMutex // held for reading while a job is put into the queue
 	closed   bool

@@ -16,7 +16,7 @@ var unmet = []struct {
 }{
 	{pdl.NeedRegistry, "this version of kernel serve has no registry"},
 	{pdl.NeedGrants, "this version of kernel serve hands out no grants"},
-	{pdl.NeedFacts, "this version of kernel serve cannot resolve facts from history yet"},
+	{pdl.NeedReports, "this version of kernel serve takes no reports"},
 	{pdl.NeedAutomaticVotes, "this version of kernel serve gives none"},
 	{pdl.NeedEscalation, "this version of kernel serve does not"},
 }

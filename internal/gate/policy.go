@@ -28,6 +28,9 @@ func (g *Gate) Activate(ctx context.Context, caller kernel.Caller, p *eval.Progr
 	if err != nil {
 		return fmt.Errorf("encode bundle %s: %w", p.Version(), err)
 	}
+	if err := g.readAhead(ctx, p); err != nil {
+		return err
+	}
 	return g.submit(ctx, &job{apply: func(b *batch) error {
 		active, err := recordOrNone(g.cfg.Store, store.RecordKey{Kind: recordActive, Key: "policy"})
 		if err != nil {
@@ -39,7 +42,7 @@ func (g *Gate) Activate(ctx context.Context, caller kernel.Caller, p *eval.Progr
 		}
 		b.after = append(b.after, func() { g.program.Store(p) })
 		if string(active.Value) == p.Version() && bundle.Version > 0 {
-			g.program.Store(p) // nothing to record: it decides from this batch on
+			g.program.Store(p) // nothing to record: it decides from the next batch on
 			return nil
 		}
 		if bundle.Version == 0 {

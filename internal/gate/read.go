@@ -184,11 +184,14 @@ func parseCursor(s string) (uint64, error) {
 
 // access records that a caller reads what is not its own, before it does.
 func (g *Gate) access(ctx context.Context, caller kernel.Caller, what string, query url.Values) error {
-	return g.submit(ctx, &job{apply: func(b *batch) error {
-		_, err := b.log.Append(ledger.Entry{
-			Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: caller.Principal,
-			Access: &ledger.Access{What: what, Query: query.Encode()},
-		}, nil)
-		return err
-	}})
+	return g.submit(ctx, &job{apply: func(b *batch) error { return g.accessed(b, caller, what, query) }})
+}
+
+// accessed adds the entry of an access to a batch.
+func (g *Gate) accessed(b *batch, caller kernel.Caller, what string, query url.Values) error {
+	_, err := b.log.Append(ledger.Entry{
+		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: caller.Principal,
+		Access: &ledger.Access{What: what, Query: query.Encode()},
+	}, nil)
+	return err
 }

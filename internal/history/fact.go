@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -132,7 +133,7 @@ func (f *fact) value(subject *kernel.Request, now time.Time) any {
 		if g.sum == 0 {
 			return nil
 		}
-		return g.sum
+		return min(g.sum, maxTotal)
 	case pdl.Distinct:
 		if len(g.values) == 0 {
 			return nil
@@ -161,8 +162,8 @@ func (f *fact) add(e *Event) (step, error) {
 	if g == nil {
 		g = &group{key: key}
 	}
-	if it.amount > maxTotal-g.sum {
-		return step{}, fmt.Errorf("facts.%s would exceed %d", f.Name, maxTotal)
+	if it.amount > math.MaxInt64-g.sum {
+		return step{}, fmt.Errorf("facts.%s would exceed %d", f.Name, math.MaxInt64)
 	}
 	it.group = g
 	g.items++

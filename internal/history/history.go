@@ -79,8 +79,8 @@ func (h *History) Spans(now time.Time) []Span {
 }
 
 // Add counts an event, wherever a fact is about it. An event of a time that
-// has left the window counts for nothing. An error means that a total would
-// exceed 2^53−1: nothing was added.
+// has left the window counts for nothing. An error means that an amount is
+// negative, or that a sum would exceed 2^63−1: nothing was added.
 func (h *History) Add(e *Event) error {
 	before := len(h.journal)
 	for _, f := range h.byEvent[e.Name] {
@@ -89,7 +89,7 @@ func (h *History) Add(e *Event) error {
 		}
 		added, err := f.add(e)
 		if err != nil {
-			h.rewind(before)
+			h.UndoTo(before)
 			return err
 		}
 		if added.item != nil {
@@ -101,7 +101,8 @@ func (h *History) Add(e *Event) error {
 
 // Facts returns what the named facts are for a request at an instant, which
 // never lies before that of an earlier call. Counts and sums that are 0, and a
-// last event that there was not, are left out; so it may be nil.
+// last event that there was not, are left out; so it may be nil. A total beyond
+// 2^53−1 is given as that.
 func (h *History) Facts(subject *kernel.Request, names []string, now time.Time) (map[string]any, error) {
 	var values map[string]any
 	for _, name := range names {
@@ -121,18 +122,19 @@ func (h *History) Facts(subject *kernel.Request, names []string, now time.Time) 
 	return values, nil
 }
 
-// Keep makes what was added since the last Keep or Undo stay.
+// Keep makes what was added stay.
 func (h *History) Keep() { h.journal = h.journal[:0] }
 
-// Undo takes back what was added since the last Keep or Undo.
-func (h *History) Undo() { h.rewind(0) }
+// Mark returns a point that [History.UndoTo] can go back to until the next Keep.
+func (h *History) Mark() int { return len(h.journal) }
 
-func (h *History) rewind(to int) {
-	for i := len(h.journal) - 1; i >= to; i-- {
+// UndoTo takes back what was added since a mark; since the last Keep, with 0.
+func (h *History) UndoTo(mark int) {
+	for i := len(h.journal) - 1; i >= mark; i-- {
 		s := h.journal[i]
 		s.fact.remove(s.item, s.last)
 	}
-	h.journal = h.journal[:to]
+	h.journal = h.journal[:mark]
 }
 
 func compare(a, b string) int {

@@ -101,6 +101,25 @@ func (c *canonical) list(write func()) {
 	c.close(']')
 }
 
+// facts writes an object whose names a schema chose: counts, sums, instants.
+func (c *canonical) facts(m map[string]any) {
+	c.object("facts")
+	for _, n := range slices.SortedFunc(maps.Keys(m), rfc8785.CompareNames) {
+		c.comma()
+		c.quote(n)
+		c.buf = append(c.buf, ':')
+		switch v := m[n].(type) {
+		case int64:
+			c.number(v)
+		case string:
+			c.quote(v)
+		default:
+			c.keep(fmt.Errorf("the fact %s is a %T, neither a count nor an instant", n, v))
+		}
+	}
+	c.close('}')
+}
+
 // constraints writes an object whose names a policy chose: flags, bounds, sets.
 func (c *canonical) constraints(name string, m map[string]any) {
 	c.object(name)

@@ -93,12 +93,16 @@ func decisionFromWire(w *wireDecision) (*Decided, error) {
 			return nil, fmt.Errorf("constraint %s: %w", name, err)
 		}
 	}
+	facts, err := factsFromWire(w.Facts)
+	if err != nil {
+		return nil, err
+	}
 	v := w.Verdict
 	if v.Rules == nil {
 		v.Rules = []string{}
 	}
 	return &Decided{
-		ID: w.ID, Agent: w.Agent, Action: w.Action, Commitment: commitment,
+		ID: w.ID, Agent: w.Agent, Action: w.Action, Commitment: commitment, Facts: facts,
 		Phase1: w.Phase1, ClaimedAt: w.ClaimedAt,
 		Verdict: kernel.Verdict{
 			Decision: v.Decision, RiskLevel: v.RiskLevel, ApprovalsRequired: v.ApprovalsRequired, Workflows: v.Workflows,
@@ -106,6 +110,32 @@ func decisionFromWire(w *wireDecision) (*Decided, error) {
 			PolicyVersion: w.PolicyVersion,
 		},
 	}, nil
+}
+
+func factsFromWire(w map[string]jsontext.Value) (map[string]any, error) {
+	if len(w) == 0 {
+		return nil, nil
+	}
+	facts := make(map[string]any, len(w))
+	for _, name := range kernel.SortedKeys(w) {
+		var err error
+		switch v := w[name]; v.Kind() {
+		case '0':
+			var n int64
+			err = json.Unmarshal(v, &n)
+			facts[name] = n
+		case '"':
+			var text string
+			err = json.Unmarshal(v, &text)
+			facts[name] = text
+		default:
+			err = errors.New("neither a count nor an instant")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("fact %s: %w", name, plain(err))
+		}
+	}
+	return facts, nil
 }
 
 func constraintFromWire(v jsontext.Value) (any, error) {

@@ -82,6 +82,9 @@ func (c *canonical) decision(d *Decided) {
 	c.text("agent", d.Agent)
 	c.textIfAny("claimed_at", d.ClaimedAt)
 	c.text("commitment", hex.EncodeToString(d.Commitment[:]))
+	if len(d.Facts) > 0 {
+		c.facts(d.Facts)
+	}
 	c.text("id", d.ID)
 	if d.Phase1 {
 		c.flag("phase1", true)

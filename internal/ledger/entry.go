@@ -58,6 +58,7 @@ type Decided struct {
 	Action     string
 	Commitment [32]byte       // [Commit] of salt and canonical request
 	Phase1     bool           // the verdict answers the Phase 1 contract
+	Facts      map[string]any // what rules could read of the history then: int64, RFC 3339 text for the last of something; counts and sums of 0 are left out
 	ClaimedAt  string         // the time the caller of Phase 1 claimed, as sent; nothing rests on it
 	Verdict    kernel.Verdict // without RequestDigest, an unsalted hash
 }

@@ -63,6 +63,16 @@ func golden(t *testing.T) map[string]ledger.Entry {
 				},
 			}
 		}),
+		"decision-facts": with(8, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000006", Agent: "agent-001", Action: "issue_refund", Commitment: commitment,
+				Facts: map[string]any{"last_refund": "2026-11-23T09:59:59.5Z", "refunds_1h": int64(4), "spent_today": int64(1<<53 - 1)},
+				Verdict: kernel.Verdict{
+					Decision: kernel.Allow, RiskLevel: kernel.Medium, Constraints: map[string]any{}, Reason: "allowed by p/r", Code: kernel.CodeRule,
+					Rules: []string{"p/r"}, PolicyVersion: version,
+				},
+			}
+		}),
 		"decision-phase1": with(0, func(e *ledger.Entry) {
 			e.Door = "evaluate"
 			e.Decision = &ledger.Decided{

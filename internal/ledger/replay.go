@@ -115,7 +115,7 @@ func (p *replay) again(e Entry, row store.Entry) error {
 		return fmt.Errorf("its request cannot be read: %w", err)
 	}
 	verdict, err := evaluator.Decide(eval.Input{
-		Request: request, Now: e.Instant, Phase1: e.Decision.Phase1, Digest: kernel.Digest(row.Private.Request),
+		Request: request, Now: e.Instant, Facts: e.Decision.Facts, Phase1: e.Decision.Phase1, Digest: kernel.Digest(row.Private.Request),
 	})
 	if err != nil {
 		return fmt.Errorf("its request cannot be evaluated: %w", err)

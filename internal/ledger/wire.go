@@ -37,14 +37,15 @@ type wireAccess struct {
 }
 
 type wireDecision struct {
-	Action        string      `json:"action"`
-	Agent         string      `json:"agent"`
-	ClaimedAt     string      `json:"claimed_at"`
-	Commitment    string      `json:"commitment"`
-	ID            string      `json:"id"`
-	Phase1        bool        `json:"phase1"`
-	PolicyVersion string      `json:"policy_version"`
-	Verdict       wireVerdict `json:"verdict"`
+	Action        string                    `json:"action"`
+	Agent         string                    `json:"agent"`
+	ClaimedAt     string                    `json:"claimed_at"`
+	Commitment    string                    `json:"commitment"`
+	Facts         map[string]jsontext.Value `json:"facts"`
+	ID            string                    `json:"id"`
+	Phase1        bool                      `json:"phase1"`
+	PolicyVersion string                    `json:"policy_version"`
+	Verdict       wireVerdict               `json:"verdict"`
 }
 
 type wireVerdict struct {

@@ -161,6 +161,9 @@ func (c *compiler) unusedFacts() {
 			continue
 		}
 		c.need(NeedFacts, c.factKeys[f.Name].span(), "", "rules read facts."+f.Name)
+		if c.events[f.Event] != nil {
+			c.need(NeedReports, c.factKeys[f.Name].span(), "", "facts."+f.Name+" counts what others report")
+		}
 	}
 	for _, name := range kernel.SortedKeys(c.events) {
 		if e := c.events[name]; !e.used {

@@ -11,6 +11,7 @@ const (
 	NeedRegistry       NeedKind = iota + 1 // of agents, and of attributes to trust
 	NeedGrants                             // to hand out with an ALLOW
 	NeedFacts                              // the history that rules read
+	NeedReports                            // of events that others report
 	NeedVotes                              // somebody who collects them
 	NeedAutomaticVotes                     // of approval workflows
 	NeedEscalation                         // of approval workflows

@@ -1,0 +1,35 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/strixlabs/execution-kernel"
+	past "github.com/strixlabs/execution-kernel/internal/history"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// Recall reads from a row of the log what happened, as histories count it. ok
+// is false for an entry that no fact is about. A row that was changed, or whose
+// request was erased, is an error: nobody knows what it would count for.
+func Recall(row store.Entry) (e past.Event, ok bool, err error) {
+	entry, err := Decode(row.Body)
+	if err != nil {
+		return e, false, fmt.Errorf("entry %d: %w", row.Seq, err)
+	}
+	if err := checkRow(entry, row); err != nil {
+		return e, false, fmt.Errorf("entry %d was changed: %w; run \"kernel log verify\"", row.Seq, err)
+	}
+	if entry.Decision == nil {
+		return e, false, nil
+	}
+	if row.Private == nil {
+		return e, false, fmt.Errorf("entry %d: its request is not there to count", row.Seq)
+	}
+	subject, err := requestOf(row.Private.Request)
+	if err != nil {
+		return e, false, fmt.Errorf("entry %d: %w", row.Seq, err)
+	}
+	return past.Event{
+		Name: subject.Action, Subject: subject, At: entry.Instant, Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
+	}, true, nil
+}
