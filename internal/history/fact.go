@@ -148,6 +148,7 @@ func (f *fact) value(subject *kernel.Request, now time.Time) any {
 func (f *fact) add(e *Event) (step, error) {
 	it := &item{at: e.At.UnixNano()}
 	switch f.Measure {
+	default: // counts and lasts measure nothing
 	case pdl.Sum:
 		v, _ := f.of.value(&e.Subject).(int64)
 		if v < 0 {

@@ -45,12 +45,22 @@ func kindOf(s *pdl.Schema, event, root string, names []string) pdl.Kind {
 		}
 	}
 	for _, attributes := range all {
-		i := slices.IndexFunc(attributes, func(a pdl.Attribute) bool { return a.Name == names[0] })
-		if i >= 0 && len(names) == 1 {
-			return attributes[i].Type.Kind
+		if kind := memberKind(attributes, names); kind != 0 {
+			return kind
 		}
 	}
 	return 0
+}
+
+func memberKind(attributes []pdl.Attribute, names []string) pdl.Kind {
+	i := slices.IndexFunc(attributes, func(a pdl.Attribute) bool { return a.Name == names[0] })
+	switch {
+	case i < 0:
+		return 0
+	case len(names) > 1:
+		return memberKind(attributes[i].Type.Members, names[1:])
+	}
+	return attributes[i].Type.Kind
 }
 
 // value returns the attribute of a request, or nil where it has none.
@@ -105,6 +115,7 @@ func (p *path) append(key []byte, r *kernel.Request) []byte {
 
 func (p *path) appendText(key []byte, text string) []byte {
 	switch p.kind {
+	default: // texts are compared as they are
 	case pdl.Timestamp:
 		var at time.Time
 		if at.UnmarshalText([]byte(text)) == nil {
