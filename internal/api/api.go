@@ -66,7 +66,8 @@ type Check struct {
 // Limits bound what a client can make the server do. Zero members have the
 // defaults given here.
 type Limits struct {
-	InFlight int           // calls at a time, without probes; more are 503 at once; 512
+	InFlight int           // calls at a time, without probes; more are 503 at once; 512. One caller has three quarters
+	Bodies   int           // bytes of bodies at a time; more are 503 before they are read; 64 MiB, and not below 2 MiB. One caller has half
 	Header   time.Duration // to receive the head of a request; 5 s
 	Body     time.Duration // to receive its body; 10 s
 	Call     time.Duration // to answer it; 15 s
@@ -75,6 +76,8 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	orDefault(&l.InFlight, 512)
+	orDefault(&l.Bodies, 64<<20)
+	l.Bodies = max(l.Bodies, 2*kernel.MaxBody)
 	orDefault(&l.Header, 5*time.Second)
 	orDefault(&l.Body, 10*time.Second)
 	orDefault(&l.Call, 15*time.Second)
@@ -99,6 +102,7 @@ type door struct {
 	routes table
 
 	calls, probes, drains lane
+	places, bodies        shares
 }
 
 // New returns the handler of every route.
@@ -130,6 +134,8 @@ func New(cfg Config) (http.Handler, error) {
 		calls:  make(lane, cfg.Limits.InFlight),
 		drains: make(lane, cfg.Limits.InFlight),
 		probes: make(lane, probesInFlight),
+		places: shares{total: int64(cfg.Limits.InFlight), each: int64(cfg.Limits.InFlight - cfg.Limits.InFlight/4)},
+		bodies: shares{total: int64(cfg.Limits.Bodies), each: int64(cfg.Limits.Bodies / 2)},
 	}, nil
 }
 

@@ -60,6 +60,15 @@ func (b *body) whole() bool { return b.ended }
 // size is what is known of the body's length, in bytes.
 func (b *body) size() int64 { return max(b.said, b.read) }
 
+// room is how many bytes the body may come to take, before any was read: what
+// it says, or the most that is read.
+func (b *body) room() int64 {
+	if b.said < 0 {
+		return kernel.MaxBody
+	}
+	return min(b.said, kernel.MaxBody)
+}
+
 // receive reads the body of a route that takes one, and refuses the body of
 // one that does not.
 func (d *door) receive(c *call) error {

@@ -111,14 +111,33 @@ func (d *door) admit(c *call) (reply, error) {
 				WithHint("it takes one of %v", c.route.roles)
 		}
 	}
+	if !c.route.probe {
+		if !d.places.take(c.caller.Principal, 1) {
+			return reply{}, overShare("too many requests of this caller are under way")
+		}
+		defer d.places.give(c.caller.Principal, 1)
+	}
 	var err error
 	if c.query, err = parseQuery(c.r, c.route.params); err != nil {
 		return reply{}, err
+	}
+	if c.route.body {
+		room := c.in.room()
+		if !d.bodies.take(c.caller.Principal, room) {
+			return reply{}, overShare("too much is being sent at the moment, by this caller or by all")
+		}
+		defer d.bodies.give(c.caller.Principal, room)
 	}
 	if err := d.receive(c); err != nil {
 		return reply{}, err
 	}
 	return c.route.serve(d, c)
+}
+
+// overShare refuses at once, and before the body is read, what would take the
+// room of others.
+func overShare(what string) error {
+	return kernel.Errorf(kernel.Unavailable, "%s", what).WithHint("ask again in a second")
 }
 
 // refuse turns an error into its problem document. What a known caller sent to

@@ -123,6 +123,9 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 		return kernel.Decision{}, err
 	}
 	v, err := evaluator.Decide(eval.Input{Request: q.Request, Now: b.now, Facts: facts, Phase1: q.Phase1, Digest: q.private.Digest})
+	if err == nil {
+		err = q.worthKeeping(v)
+	}
 	if err != nil {
 		return kernel.Decision{}, err
 	}
@@ -179,6 +182,30 @@ func (g *Gate) enter(b *batch, q *question, v kernel.Verdict, facts map[string]a
 		return kernel.Decision{}, unavailable("its entry could not be made")
 	}
 	return ledger.Answer(entry, row), nil
+}
+
+// How large a request about something undeclared may be, in its canonical
+// form. No schema bounds what such a request holds, and every decision keeps
+// its request, so without a bound whatever anybody sends would fill the disk.
+// The Phase 1 door answers names of any length, so it has more.
+const (
+	maxUndeclared       = 16 << 10  // bytes
+	maxUndeclaredPhase1 = 256 << 10 // bytes
+)
+
+// worthKeeping refuses to decide about something undeclared when that would
+// have to be kept and is large. The refusal is recorded without the request;
+// whatever is decided is kept whole, so its commitment and replay hold.
+func (q *question) worthKeeping(v kernel.Verdict) error {
+	limit := maxUndeclared
+	if q.Phase1 {
+		limit = maxUndeclaredPhase1
+	}
+	if v.Code != kernel.CodeUnknownAction && v.Code != kernel.CodeUnknownResource || len(q.private.Request) <= limit {
+		return nil
+	}
+	return kernel.Errorf(kernel.TooLarge, "a request about something that the policy does not declare is over %d bytes", limit).
+		At("$").WithHint("declare it in the schema of the policy, or send less")
 }
 
 // key is what a request_id is unique under: a JSON array, so that no two
