@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/bits"
 	"strings"
 	"unicode/utf8"
@@ -42,7 +43,7 @@ func (b *Batch) Check() error {
 	if err := checkName("batch id", b.ID); err != nil {
 		return err
 	}
-	if b.Shard < 0 || b.PrevSize > maxSize || b.Next.Size != b.PrevSize+uint64(len(b.Entries)) {
+	if b.Shard < 0 || b.Shard > math.MaxInt32 || b.PrevSize > maxSize || b.Next.Size != b.PrevSize+uint64(len(b.Entries)) {
 		return fmt.Errorf("batch %s: %d entries lead shard %d from size %d to %d", b.ID, len(b.Entries), b.Shard, b.PrevSize, b.Next.Size)
 	}
 	if len(b.Next.Range) != bits.OnesCount64(b.Next.Size) {
@@ -96,6 +97,11 @@ func (b *Batch) checkRecords() error {
 	}
 	for _, g := range b.Guards {
 		if err := g.check(); err != nil {
+			return err
+		}
+	}
+	for _, kind := range b.Announce {
+		if err := checkName("announced kind", kind); err != nil {
 			return err
 		}
 	}

@@ -32,11 +32,14 @@ type Outcome struct {
 	Keys   []RecordKey // with Conflict: the guards and transitions that did not hold
 }
 
-// A Store keeps the log and the records beside it. One process writes.
+// A Store keeps the log and the records beside it. One process writes a shard:
+// the one whose lease has the shard's epoch.
 //
 // Implementations are safe for concurrent reads beside one Commit.
 type Store interface {
 	Reader
+	Leaser
+	Announcer
 
 	// Commit writes a batch in one transaction. Committed (and a nil error)
 	// means that it is on disk: flushed, not merely handed to the operating
@@ -83,11 +86,13 @@ type Head struct {
 type Batch struct {
 	ID          string // unique; idempotency key of the commit
 	Shard       int
+	Epoch       uint64 // of the shard's lease, 0 where none was ever taken; else NotCommitted and ErrFenced
 	PrevSize    uint64 // compare-and-set: the head's size before; else NotCommitted and ErrHeadMoved
 	Next        Head   // the head after; Size = PrevSize + len(Entries)
 	Entries     []Entry
 	Guards      []Guard      // must hold, are not changed
 	Transitions []Transition // must hold, are changed
+	Announce    []string     // kinds of records whose revision goes up: every node must notice
 	Expire      int64        // records whose Expires is before this instant count as none; some hundred are deleted; 0: no record expires
 }
 

@@ -43,6 +43,7 @@ type DB struct {
 	timeout  time.Duration
 	readOnly bool
 	commits  atomic.Uint64 // tries at committing, by this process
+	ear      ear
 }
 
 var (
@@ -65,7 +66,7 @@ func OpenReadOnly(ctx context.Context, url string, config Config) (*DB, error) {
 }
 
 func open(ctx context.Context, url string, config Config, readOnly bool) (*DB, error) {
-	db := &DB{timeout: config.Timeout, readOnly: readOnly}
+	db := &DB{timeout: config.Timeout, readOnly: readOnly, ear: ear{closed: make(chan struct{})}}
 	if db.timeout <= 0 {
 		db.timeout = DefaultTimeout
 	}
@@ -153,6 +154,7 @@ func synchronous(setting string) bool { return setting == "on" || setting == "re
 
 // Close ends every connection.
 func (db *DB) Close() error {
+	db.ear.close()
 	db.pool.Close()
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/store"
 	"github.com/strixlabs/execution-kernel/internal/store/pgtest"
@@ -39,7 +40,8 @@ func databaseOf(t testing.TB, s string) string {
 
 func open(t testing.TB, url string) *postgres.DB {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), url, postgres.Config{})
+	// Long enough for a machine that does other things beside.
+	db, err := postgres.Open(t.Context(), url, postgres.Config{Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

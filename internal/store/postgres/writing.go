@@ -30,9 +30,9 @@ type writing struct {
 
 	known bool // the batch is committed already
 	head  struct {
-		size, instant int64
-		commit        string // synchronous_commit
-		found         bool
+		size, instant, epoch int64
+		commit               string // synchronous_commit
+		found                bool
 	}
 	unmet map[store.RecordKey]bool
 }
@@ -49,6 +49,7 @@ func (w *writing) send(ctx context.Context, c *pgx.Conn) error {
 	w.queueTransitions(&p)
 	w.queueEntries(&p)
 	w.queueExpiry(&p)
+	w.queueAnnouncements(&p)
 	err := c.SendBatch(ctx, &p).Close()
 	switch {
 	case w.known: // whatever failed then, it failed because of that
@@ -84,11 +85,11 @@ func (w *writing) queueHead(p *pgx.Batch) {
 	if w.batch.PrevSize == 0 {
 		p.Queue("INSERT INTO kernel.heads (shard) VALUES ($1) ON CONFLICT DO NOTHING", shard)
 	}
-	p.Queue("SELECT size, instant, current_setting('synchronous_commit') FROM kernel.heads WHERE shard = $1 FOR UPDATE", shard).
+	p.Queue("SELECT size, instant, epoch, current_setting('synchronous_commit') FROM kernel.heads WHERE shard = $1 FOR UPDATE", shard).
 		Query(func(rows pgx.Rows) error {
 			w.head.found = true
 			if rows.Next() {
-				if err := rows.Scan(&w.head.size, &w.head.instant, &w.head.commit); err != nil {
+				if err := rows.Scan(&w.head.size, &w.head.instant, &w.head.epoch, &w.head.commit); err != nil {
 					return err
 				}
 			}
@@ -100,6 +101,8 @@ func (w *writing) queueHead(p *pgx.Batch) {
 func (w *writing) checkHead() error {
 	b, h := w.batch, w.head
 	switch {
+	case uint64(h.epoch) != b.Epoch:
+		return fmt.Errorf("%w: shard %d has epoch %d, the batch carries %d", store.ErrFenced, b.Shard, h.epoch, b.Epoch)
 	case uint64(h.size) != b.PrevSize:
 		return fmt.Errorf("%w: shard %d has %d entries, the batch follows %d", store.ErrHeadMoved, b.Shard, h.size, b.PrevSize)
 	case !synchronous(h.commit):

@@ -99,6 +99,9 @@ func (db *DB) write(ctx context.Context, b *store.Batch) (store.Outcome, error) 
 	if done { // by an earlier call; the transaction is empty
 		return store.Outcome{Status: store.Committed}, nil
 	}
+	if err := db.leases.checkEpoch(b); err != nil {
+		return not, err
+	}
 	if err := db.stmts.checkHead(b); err != nil {
 		return not, err
 	}
@@ -120,6 +123,7 @@ func (db *DB) write(ctx context.Context, b *store.Batch) (store.Outcome, error) 
 		return store.Outcome{Status: afterCommit(err)}, err
 	}
 	db.committed(size)
+	db.announced.raise(b.Announce)
 	return store.Outcome{Status: store.Committed}, nil
 }
 

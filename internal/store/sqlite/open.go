@@ -48,8 +48,11 @@ type DB struct {
 	gate   chan struct{} // holds one token: who has it may commit
 	writer *sqlite.Conn
 	stmts  statements
-	broken error // why nothing may be committed any more; guarded by gate
-	closed bool  // guarded by gate
+	broken error  // why nothing may be committed any more; guarded by gate
+	closed bool   // guarded by gate
+	leases leases // guarded by gate
+
+	announced announced
 
 	readers *sqlitex.Pool
 	guard   func() error // what a reader must find still true; nil: nothing

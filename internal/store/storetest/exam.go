@@ -26,6 +26,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a batch id commits once", commitsOnce},
 		{"Lookup tells committed from not", lookups},
 		{"shards are apart", shardsApart},
+		{"who holds no lease is fenced", leasesFence},
+		{"every shard has its own lease", leasesOfShards},
+		{"leases expire by the store's clock", leasesExpire},
+		{"what is announced raises a revision", announces},
 		{"guards hold or nothing is written", guards},
 		{"transitions hold or nothing is written", transitions},
 		{"every unmet key is named", namesEveryConflict},
@@ -60,10 +64,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 // An exam is one store being examined, and what the log should hold.
 type exam struct {
 	store.Store
-	t     *testing.T
-	trees map[int]*merkle.Tree
-	all   map[int][]store.Entry
-	n     int
+	t      *testing.T
+	trees  map[int]*merkle.Tree
+	all    map[int][]store.Entry
+	n      int
+	epochs map[int]uint64 // of the leases under which shards are written
 }
 
 func (x *exam) ctx() context.Context { return x.t.Context() }
@@ -101,7 +106,7 @@ func note(n int) store.Entry {
 func (x *exam) batch(shard int, entries ...store.Entry) *store.Batch {
 	x.n++
 	tree := x.tree(shard).Clone()
-	b := &store.Batch{ID: fmt.Sprintf("batch-%d", x.n), Shard: shard, PrevSize: tree.Size()}
+	b := &store.Batch{ID: fmt.Sprintf("batch-%d", x.n), Shard: shard, Epoch: x.epochs[shard], PrevSize: tree.Size()}
 	for _, e := range entries {
 		e.Shard, e.Seq = shard, tree.Size()
 		b.Entries = append(b.Entries, e)

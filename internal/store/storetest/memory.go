@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
@@ -19,11 +20,16 @@ import (
 // strict where the port leaves no choice: after an Unknown it refuses every
 // other batch until Lookup has settled the one.
 type Memory struct {
+	// Clock is what leases expire by; nil: they do not.
+	Clock func() time.Time
+
 	mu      sync.Mutex
 	logs    map[int]*shard
 	records map[store.RecordKey]store.Record
 	batches map[string]bool
 	closed  bool
+	leases
+	announced
 	faults
 }
 
@@ -58,6 +64,9 @@ func (m *Memory) Commit(ctx context.Context, b *store.Batch) (store.Outcome, err
 	f, faulty := m.next()
 	if faulty && !f.Written {
 		return m.fail(b, f)
+	}
+	if err := m.checkEpoch(b); err != nil {
+		return not, fmt.Errorf("commit batch %s: %w", b.ID, err)
 	}
 	if err := m.checkHead(b); err != nil {
 		return not, fmt.Errorf("commit batch %s: %w", b.ID, err)
@@ -157,6 +166,7 @@ func (m *Memory) apply(b *store.Batch) {
 		}
 	}
 	m.batches[b.ID] = true
+	m.announce(b.Announce)
 }
 
 // Lookup implements store.Store.

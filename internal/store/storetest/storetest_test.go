@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/store"
 	"github.com/strixlabs/execution-kernel/internal/store/storetest"
 )
 
 func TestMemoryPassesTheExam(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return &storetest.Memory{Clock: time.Now} })
+}
+
+func TestMemoryWithoutAClockPassesTheExam(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Store { return &storetest.Memory{} })
 }
 
