@@ -7,8 +7,15 @@ import "fmt"
 type Code string
 
 // Codes of verdicts: why a decision is what it is (a closed set). Further
-// codes come with the registry, facts and approvals.
+// codes come with approvals. The first six are of verdicts that the registry
+// reaches before the rules.
 const (
+	CodeKilled             Code = "KILLED"
+	CodeUnknownAgent       Code = "UNKNOWN_AGENT"
+	CodeAgentSuspended     Code = "AGENT_SUSPENDED"
+	CodeAttributeConflict  Code = "ATTRIBUTE_CONFLICT"
+	CodeAttributeMissing   Code = "ATTRIBUTE_MISSING"
+	CodeCapabilityMissing  Code = "CAPABILITY_MISSING"
 	CodeRule               Code = "RULE"
 	CodeNoMatchingRule     Code = "NO_MATCHING_RULE"
 	CodeEvaluationError    Code = "EVALUATION_ERROR"

@@ -22,10 +22,6 @@ rules:
 // kernel of this version cannot decide with.
 func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 	for _, c := range []struct{ schema, want string }{
-		{"resources: {service: {}}\nactions: {deploy: {resource: service}}",
-			"b.yaml:3:7: agents: registered is the default, and needs the registry of agents: this version of kernel serve has no registry; say agents: any"},
-		{"agents: any\nagent: {role: {type: bool, from: registry}}\nresources: {service: {}}\nactions: {deploy: {resource: service}}",
-			"b.yaml:5:34: agent.role comes from the registry: this version of kernel serve has no registry; say from: request"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}",
 			"b.yaml:6:46: an ALLOW of deploy hands out a grant: this version of kernel serve hands out no grants; leave it out"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nevents: {tested: {reporters: [\"role:ci\"], resource: service}}\nfacts:\n  n: {event: tested, by: [agent.id], count: true, within: 1h}\n" +
@@ -51,6 +47,13 @@ func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 		if got, _, _ := strings.Cut(refused.Diagnostics[0].String(), "\n"); got != c.want {
 			t.Errorf("CompileToServe(%q) says %q, want %q", c.schema, got, c.want)
 		}
+	}
+}
+
+func TestServeTakesWhatNeedsARegistry(t *testing.T) {
+	schema := "pdl: v1\nkind: schema\nname: s\nagent: {role: {type: bool, from: registry}}\nresources: {service: {}}\nactions: {deploy: {resource: service}}"
+	if _, err := app.CompileToServe(app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte(schema + policyToServe)}}}); err != nil {
+		t.Errorf("CompileToServe = %v, want none", err)
 	}
 }
 

@@ -46,13 +46,19 @@ func (in *Input) stamp(v kernel.Verdict) (kernel.Verdict, error) {
 }
 
 // start does what comes before the rules, in the order of the specification:
-// unknown action, unknown resource, shape. It returns the verdict that is
+// kill switch, unknown and suspended agent, unknown action, unknown resource,
+// shape, trusted attributes, capability. It returns the verdict that is
 // reached there, or leaves the request in the frame.
 func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
 	e.shape = nil
 	now := instantOf(in.Now)
 	if !inRange(now) {
 		return nil, fmt.Errorf("decide: the instant %s is outside 1900-01-01..2190-01-01", in.Now.UTC().Format("2006-01-02T15:04:05Z"))
+	}
+	if in.Standing != nil {
+		if refusal := e.program.refuseStanding(in); refusal != nil {
+			return refusal, nil
+		}
 	}
 	if !in.Phase1 {
 		e.shape = e.program.find(in.Request.Action, in.Request.Resource.Type)
@@ -66,8 +72,13 @@ func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
 	}
 	e.soon = e.shape.ahead()
 	e.frame.reset()
-	if err := e.program.layout.bind(e.frame, e.shape, &in.Request, now); err != nil {
-		return nil, err
+	if in.Standing == nil {
+		if err := e.program.layout.bind(e.frame, e.shape, &in.Request, now); err != nil {
+			return nil, err
+		}
+	} else if refusal, err := e.bindStanding(in, now); refusal != nil || err != nil {
+		e.shape = nil
+		return refusal, err
 	}
 	return nil, e.bindFacts(in)
 }

@@ -17,7 +17,7 @@ import (
 // Documents without escapes are decided without allocating. The evaluator
 // keeps texts of doc until its next decision.
 func (e *Evaluator) DecideJSON(doc string, in Input) (v kernel.Verdict, err error) {
-	if in.Phase1 || !e.read(doc, &in) {
+	if in.Phase1 || in.Standing != nil || !e.read(doc, &in) {
 		return e.decideSlowly(doc, in)
 	}
 	if err := e.bindFacts(&in); err != nil {

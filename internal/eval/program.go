@@ -13,6 +13,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
 // A Program is a bundle lowered to closures. It is immutable and safe for
@@ -62,6 +63,11 @@ type Input struct {
 	// Facts are what rules read of the history, by name: int64, and RFC 3339
 	// text for the last of something. Counts and sums that are absent are 0.
 	Facts map[string]any
+
+	// Standing is what the registry says of the request. Nil: there is no
+	// registry, and the request is the whole input, trusted attributes
+	// included, as it is in tests.
+	Standing *registry.Standing
 
 	// Phase1 says that the request came through the Phase 1 door: an artifact
 	// type or environment that is absent or not declared is then a DENY and

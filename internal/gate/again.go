@@ -10,6 +10,7 @@ import (
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/merkle"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -26,13 +27,14 @@ const (
 type answered struct {
 	decision kernel.Decision
 	digest   string
+	standing registry.Standing // that it was decided by
 }
 
 // again answers a question whose request_id was already decided: in this very
 // batch, or, when a commit showed it, in another. ErrNotFound: it was not.
 func (g *Gate) again(b *batch, j *job, q *question, key string) (kernel.Decision, error) {
 	if first, ok := b.asked[key]; ok {
-		return g.replay(q, first, 0)
+		return g.replay(q, first, 0, b.registry)
 	}
 	if j.recheck {
 		return g.recorded(context.Background(), q)
@@ -45,7 +47,7 @@ func (g *Gate) again(b *batch, j *job, q *question, key string) (kernel.Decision
 func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, error) {
 	now, key := g.cfg.Clock(), q.key()
 	if a, known := g.allows.find(key); known && now.Sub(a.at) < requestLife {
-		return g.replay(q, a.answered, now.Sub(a.at))
+		return g.replay(q, a.answered, now.Sub(a.at), g.registry.Load())
 	}
 	rec, err := g.cfg.Store.Record(ctx, store.RecordKey{Kind: recordRequest, Key: key})
 	if errors.Is(err, store.ErrNotFound) {
@@ -65,7 +67,7 @@ func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, erro
 	if first.decision.Entry.Seq >= g.opened {
 		age = allowLife + 1 // of this process, and no longer in memory
 	}
-	return g.replay(q, first, age)
+	return g.replay(q, first, age, g.registry.Load())
 }
 
 // read returns the decision that the record of a request_id names, after
@@ -80,28 +82,36 @@ func (g *Gate) read(ctx context.Context, q *question, record []byte) (answered, 
 		return answered{}, unavailable("entry %d could not be read", seq)
 	}
 	first, err := ledger.Decision(row)
-	if err != nil || row.Private == nil || row.Leaf != merkle.LeafHash(row.Body) || row.Seq != seq ||
+	entry, undecoded := ledger.Decode(row.Body)
+	if err != nil || undecoded != nil || row.Private == nil || row.Leaf != merkle.LeafHash(row.Body) || row.Seq != seq ||
 		row.Caller != q.caller.Principal || row.Agent != q.Request.Agent.ID {
 		return answered{}, unavailable("entry %d is not what the record of its request_id says", seq)
 	}
-	return answered{decision: first, digest: row.Private.Digest}, nil
+	return answered{decision: first, digest: row.Private.Digest, standing: entry.Decision.Standing}, nil
 }
 
 // replay returns the recorded answer, unless the request differs or what it
 // allowed may no longer be allowed.
-func (g *Gate) replay(q *question, first answered, age time.Duration) (kernel.Decision, error) {
+func (g *Gate) replay(q *question, first answered, age time.Duration, known *registry.Snapshot) (kernel.Decision, error) {
 	if first.digest != q.private.Digest {
 		return kernel.Decision{}, kernel.Errorf(kernel.Reused, "this request_id was used for another request").
 			At("$.request_id").WithHint("make a new request_id for every effect")
 	}
 	d := first.decision
-	stale := age < 0 || age > allowLife || d.PolicyVersion != g.PolicyVersion()
-	if d.Decision == kernel.Allow && stale {
+	if d.Decision == kernel.Allow && (age < 0 || age > allowLife || !g.stands(q, first, known)) {
 		return kernel.Decision{}, kernel.Errorf(kernel.Spent, "the ALLOW for this request_id may no longer be used").
 			At("$.request_id").WithHint("ask again with a new request_id")
 	}
 	d.Replayed = true
 	return d, nil
+}
+
+// stands reports whether the policy and what the registry says of the request
+// are those of its first answer.
+func (g *Gate) stands(q *question, first answered, known *registry.Snapshot) bool {
+	p := g.program.Load()
+	return p != nil && p.Version() == first.decision.PolicyVersion &&
+		first.standing.Same(standing(known, p, &q.Request, g.instant()))
 }
 
 // allows remembers what this process allowed within the last minute. Such an

@@ -48,7 +48,10 @@ func (g *Gate) asked(ctx context.Context, caller kernel.Caller, ask Ask, what st
 		if program, in.Now = b.program, b.now; program == nil {
 			return unavailable("no policy is active")
 		}
-		if in.Facts, err = g.facts(program, &ask.Request, b.now); err != nil {
+		st := standing(b.registry, program, &ask.Request, b.now)
+		in.Standing = &st
+		known := st.Know(ask.Request)
+		if in.Facts, err = g.facts(program, &known, b.now); err != nil {
 			return err
 		}
 		return g.accessed(b, caller, what, query)

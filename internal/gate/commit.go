@@ -12,6 +12,7 @@ import (
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -23,6 +24,7 @@ const maxTries = 3
 type job struct {
 	apply   func(*batch) error // adds to the batch, or adds nothing and returns an error
 	probe   bool               // commit even if the batch is empty
+	urgent  bool               // goes before all that waits
 	done    chan error         // receives exactly one answer, after the commit
 	tries   int                // commits that did not hold because of this job
 	recheck bool               // a record that the job rests on may have changed: read it again
@@ -37,8 +39,11 @@ type batch struct {
 	after       []func() // run once the batch is on disk
 	asked       map[string]answered
 	owners      map[store.RecordKey]*job
-	job         *job          // whose part is being added
-	program     *eval.Program // that decides; nil: none is active
+	job         *job               // whose part is being added
+	program     *eval.Program      // that decides; nil: none is active
+	registry    *registry.Snapshot // as it is where the batch has come to
+	altered     bool               // the batch changes it
+	later       []*job             // for the next batch
 }
 
 // submit queues a job and waits for its answer: nil once it is on disk.
@@ -75,6 +80,9 @@ func (g *Gate) enqueue(jobs []*job, room int) error {
 	if g.closed {
 		return unavailable("the kernel is stopping")
 	}
+	if len(jobs) == 1 && jobs[0].urgent {
+		return g.hurry(jobs[0])
+	}
 	if n := int64(len(jobs)); g.waiting.Add(n) > int64(room) {
 		g.waiting.Add(-n)
 		return unavailable("too many decisions are waiting")
@@ -87,28 +95,33 @@ func (g *Gate) enqueue(jobs []*job, room int) error {
 // and empty.
 func (g *Gate) run() {
 	defer close(g.finished)
-	for first := range g.jobs {
+	for {
+		first, open := g.next()
+		if !open {
+			return
+		}
 		g.commit(g.drain(first))
 	}
 }
 
-// drain takes what waits beside the first job, without waiting for more: under
+// drain takes what waits beside the first jobs, without waiting for more: under
 // load the queue fills while the disk flushes, and the next batch shares a flush.
 func (g *Gate) drain(first []*job) []*job {
-	jobs := slices.Clone(first)
-	defer func() { g.waiting.Add(-int64(len(jobs))) }()
-	for len(jobs) < g.cfg.MaxBatch {
+	queued := slices.Clone(first)
+	urgent := g.takeUrgent()
+	defer func() { g.waiting.Add(-int64(len(queued))) }()
+	for len(queued)+len(urgent) < g.cfg.MaxBatch {
 		select {
 		case more, open := <-g.jobs:
 			if !open {
-				return jobs
+				return slices.Concat(urgent, queued)
 			}
-			jobs = append(jobs, more...)
+			queued = append(queued, more...)
 		default:
-			return jobs
+			return slices.Concat(urgent, queued)
 		}
 	}
-	return jobs
+	return slices.Concat(urgent, queued)
 }
 
 // commit answers every job: with its own error, or once its batch is on disk,
@@ -125,7 +138,7 @@ func (g *Gate) commit(jobs []*job) {
 			answer(rest, nil)
 			return
 		}
-		jobs = g.write(b, rest)
+		jobs = append(g.write(b, rest), b.later...)
 	}
 }
 
@@ -213,7 +226,12 @@ func (g *Gate) assemble(jobs []*job) (*batch, []*job, error) {
 		broken := (*job)(nil)
 		for _, j := range jobs {
 			b.job = j
-			if err := protect(func() error { return j.apply(b) }); err != nil {
+			err := protect(func() error { return j.apply(b) })
+			if errors.Is(err, errLater) {
+				b.later = append(b.later, j)
+				continue
+			}
+			if err != nil {
 				j.done <- err
 				if errors.Is(err, errPanic) {
 					g.cfg.Log.Error("a decision panicked and was refused", "error", err)
@@ -229,7 +247,7 @@ func (g *Gate) assemble(jobs []*job) (*batch, []*job, error) {
 			return b, rest, nil
 		}
 		i := slices.Index(jobs, broken)
-		jobs = append(rest, jobs[i+1:]...)
+		jobs = slices.Concat(rest, b.later, jobs[i+1:])
 	}
 }
 
@@ -271,7 +289,10 @@ func (g *Gate) begin() (*batch, error) {
 	if err := g.remember(program, now); err != nil {
 		g.cfg.Log.Error("the history that the policy counts cannot be read; what rests on it is refused", "error", err)
 	}
-	return &batch{id: id.String(), now: now, program: program, log: log, asked: map[string]answered{}, owners: map[store.RecordKey]*job{}}, nil
+	return &batch{
+		id: id.String(), now: now, program: program, log: log, asked: map[string]answered{}, owners: map[store.RecordKey]*job{},
+		registry: g.registry.Load(),
+	}, nil
 }
 
 // change adds a compare-and-set of a record to the batch.

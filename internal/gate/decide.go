@@ -15,6 +15,7 @@ import (
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -118,22 +119,26 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	if evaluator == nil {
 		return kernel.Decision{}, unavailable("no policy is active")
 	}
-	facts, err := g.facts(b.program, &q.Request, b.now)
+	st := standing(b.registry, b.program, &q.Request, b.now)
+	known := st.Know(q.Request)
+	facts, err := g.facts(b.program, &known, b.now)
 	if err != nil {
 		return kernel.Decision{}, err
 	}
-	v, err := evaluator.Decide(eval.Input{Request: q.Request, Now: b.now, Facts: facts, Phase1: q.Phase1, Digest: q.private.Digest})
+	v, err := evaluator.Decide(eval.Input{
+		Request: q.Request, Now: b.now, Standing: &st, Facts: facts, Phase1: q.Phase1, Digest: q.private.Digest,
+	})
 	if err == nil {
 		err = q.worthKeeping(v)
 	}
 	if err != nil {
 		return kernel.Decision{}, err
 	}
-	undo, err := g.happens(b, q, v)
+	undo, err := g.happens(b, known, v)
 	if err != nil {
 		return kernel.Decision{}, err
 	}
-	d, err := g.enter(b, q, v, facts)
+	d, err := g.enter(b, q, v, st, facts)
 	if err != nil {
 		undo()
 		return kernel.Decision{}, err
@@ -143,7 +148,7 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 			RecordKey: store.RecordKey{Kind: recordRequest, Key: key},
 			Value:     fmt.Appendf(nil, "%d", d.Entry.Seq), Expires: b.now.Add(requestLife).UnixNano(),
 		})
-		b.asked[key] = answered{decision: d, digest: q.private.Digest}
+		b.asked[key] = answered{decision: d, digest: q.private.Digest, standing: st}
 		if d.Decision == kernel.Allow {
 			now := g.cfg.Clock()
 			b.after = append(b.after, func() { g.allows.add(key, b.asked[key], now) })
@@ -164,7 +169,7 @@ func (g *Gate) evaluatorOf(program *eval.Program) *eval.Evaluator {
 }
 
 // enter adds the entry of a verdict to the batch.
-func (g *Gate) enter(b *batch, q *question, v kernel.Verdict, facts map[string]any) (kernel.Decision, error) {
+func (g *Gate) enter(b *batch, q *question, v kernel.Verdict, st registry.Standing, facts map[string]any) (kernel.Decision, error) {
 	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
 	if err != nil {
 		return kernel.Decision{}, unavailable("no randomness for the record")
@@ -173,7 +178,7 @@ func (g *Gate) enter(b *batch, q *question, v kernel.Verdict, facts map[string]a
 	entry := ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: q.caller.Principal, Door: q.Door,
 		Decision: &ledger.Decided{
-			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action, Facts: facts,
+			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action, Standing: st, Facts: facts,
 			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v,
 		},
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -58,6 +59,7 @@ const shard = 0
 type Gate struct {
 	cfg     Config
 	jobs    chan []*job  // each element is taken up whole
+	urgent  chan *job    // beside the queue, and before it
 	waiting atomic.Int64 // jobs in it, at most cfg.Queue
 	tokens  tokens
 	refuse  refusals
@@ -70,10 +72,13 @@ type Gate struct {
 	fault   atomic.Pointer[fault]        // why the last commit failed; nil: it did not
 	changed atomic.Bool                  // the log is not the one that was signed: nothing is decided any more
 	size    atomic.Uint64                // entries in the log
-	last    atomic.Int64                 // the latest instant recorded, in nanoseconds
+
+	registry atomic.Pointer[registry.Snapshot] // nil: everything is stopped
+	last     atomic.Int64                      // the latest instant recorded, in nanoseconds
 
 	// The committer's own: no other goroutine touches them.
 	head      store.Head
+	ahead     []*job          // urgent ones, taken from their lane
 	evaluator *eval.Evaluator // of the program that decided last; nil: none did
 	past      *past           // that its facts are made of; nil: it has none, or they could not be read
 	unread    time.Time       // when reading it failed last
@@ -103,13 +108,18 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	cfg.Queue = orDefault(cfg.Queue, 4096)
 	cfg.MaxBatch = orDefault(cfg.MaxBatch, 512)
 	cfg.Budget = orDefault(cfg.Budget, 5*time.Second)
-	g := &Gate{cfg: cfg, jobs: make(chan []*job, cfg.Queue), finished: make(chan struct{}), stop: make(chan struct{})}
+	g := &Gate{cfg: cfg, urgent: make(chan *job, maxUrgent), jobs: make(chan []*job, cfg.Queue), finished: make(chan struct{}), stop: make(chan struct{})}
 	if err := g.resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume the log: %w", err)
 	}
 	if err := g.tokens.load(ctx, cfg.Store); err != nil {
 		return nil, fmt.Errorf("load tokens: %w", err)
 	}
+	known, err := g.readRegistry(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the registry: %w", err)
+	}
+	g.registry.Store(known)
 	if err := g.seal.load(ctx, cfg.Store, cfg.Signer); err != nil {
 		return nil, fmt.Errorf("load the last checkpoint: %w", err)
 	}

@@ -8,15 +8,13 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
-// TestAGateActivatesOnlyWhatItCanDecideBy: a registry or grants that are not
+// TestAGateActivatesOnlyWhatItCanDecideBy: grants that are not
 // there must not become attributes that are simply absent.
 func TestAGateActivatesOnlyWhatItCanDecideBy(t *testing.T) {
 	h := open(t, nil)
 	size, active := h.Size(), h.PolicyVersion()
 	for schema, want := range map[string]string{
-		"resources: {service: {}}\nactions: {deploy: {resource: service}}":                                                           "b.yaml:3:7: agents: registered is the default",
-		"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}":                             "hands out no grants",
-		"agents: any\nagent: {role: {type: bool, from: registry}}\nresources: {service: {}}\nactions: {deploy: {resource: service}}": "agent.role comes from the registry",
+		"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}": "hands out no grants",
 	} {
 		files := []pdl.File{{Name: "b.yaml", Data: []byte("pdl: v1\nkind: schema\nname: s\n" + schema +
 			"\n---\npdl: v1\nkind: policy\nname: p\nrules: [{id: r, match: {action: deploy}, effect: ALLOW}]\n")}}

@@ -166,12 +166,12 @@ func (g *Gate) facts(program *eval.Program, r *kernel.Request, now time.Time) (m
 }
 
 // happens adds a decision to the history. What it returns takes that back.
-func (g *Gate) happens(b *batch, q *question, v kernel.Verdict) (undo func(), err error) {
+func (g *Gate) happens(b *batch, r kernel.Request, v kernel.Verdict) (undo func(), err error) {
 	if g.past == nil {
 		return func() {}, nil
 	}
 	past, mark := g.past, g.past.Mark()
-	event := history.Event{Name: q.Request.Action, Subject: q.Request, At: b.now, Allowed: v.Decision == kernel.Allow}
+	event := history.Event{Name: r.Action, Subject: r, At: b.now, Allowed: v.Decision == kernel.Allow}
 	if err := past.Add(&event); err != nil {
 		return nil, unavailable("the history has no room for it: %v", err)
 	}

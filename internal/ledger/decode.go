@@ -73,6 +73,9 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 	if r := w.Refusal; r != nil {
 		e.Refusal = &Refused{Code: r.Code, Path: r.Path, Size: r.Size, Count: r.Count}
 	}
+	if r := w.Registry; r != nil {
+		e.Registry = &RegistryChange{Object: r.Object, Key: r.Key, Value: r.Value, Version: r.Version, Reason: r.Reason}
+	}
 	if p := w.Policy; p != nil {
 		e.Policy = &PolicyChange{Change: p.Change, Version: p.Version, Previous: p.Previous}
 	}
@@ -97,13 +100,17 @@ func decisionFromWire(w *wireDecision) (*Decided, error) {
 	if err != nil {
 		return nil, err
 	}
+	standing, err := standingFromWire(w.Registry)
+	if err != nil {
+		return nil, err
+	}
 	v := w.Verdict
 	if v.Rules == nil {
 		v.Rules = []string{}
 	}
 	return &Decided{
 		ID: w.ID, Agent: w.Agent, Action: w.Action, Commitment: commitment, Facts: facts,
-		Phase1: w.Phase1, ClaimedAt: w.ClaimedAt,
+		Phase1: w.Phase1, ClaimedAt: w.ClaimedAt, Standing: standing,
 		Verdict: kernel.Verdict{
 			Decision: v.Decision, RiskLevel: v.RiskLevel, ApprovalsRequired: v.ApprovalsRequired, Workflows: v.Workflows,
 			Constraints: constraints, Reason: v.Reason, Code: v.Code, Advice: v.Advice, Rules: v.Rules,

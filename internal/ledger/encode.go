@@ -52,6 +52,8 @@ func (c *canonical) entry(e Entry) {
 		c.policy(e.Policy)
 	case KindRefusal:
 		c.refusal(e.Refusal)
+	case KindRegistry:
+		c.registry(e.Registry)
 	}
 	c.integer("seq", int64(e.Seq))
 	c.integer("shard", int64(e.Shard))
@@ -91,6 +93,7 @@ func (c *canonical) decision(d *Decided) {
 	}
 	// Once, beside the verdict and not in it: two could disagree.
 	c.text("policy_version", v.PolicyVersion)
+	c.standing(d.Standing)
 	c.object("verdict")
 	c.textIfAny("advice", v.Advice)
 	c.integer("approvals_required", int64(v.ApprovalsRequired))

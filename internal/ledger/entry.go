@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
 // Version is the version of the entry format: the member v of every entry.
@@ -24,11 +25,12 @@ const (
 	KindPolicy   Kind = "policy"   // another bundle decides from here on
 	KindToken    Kind = "token"    // a token was created or revoked
 	KindAccess   Kind = "access"   // somebody read the log or an explanation
+	KindRegistry Kind = "registry" // a principal, a resource, a delegation or a kill switch was set or removed
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -47,6 +49,7 @@ type Entry struct {
 	Policy   *PolicyChange
 	Token    *TokenChange
 	Access   *Access
+	Registry *RegistryChange
 }
 
 // Decided is the body of a decision. The request is not in it: it and its
@@ -61,6 +64,10 @@ type Decided struct {
 	Facts      map[string]any // what rules could read of the history then: int64, RFC 3339 text for the last of something; counts and sums of 0 are left out
 	ClaimedAt  string         // the time the caller of Phase 1 claimed, as sent; nothing rests on it
 	Verdict    kernel.Verdict // without RequestDigest, an unsalted hash
+
+	// Standing is what the registry said of the request, as far as the policy
+	// looks at it; the zero Standing where it had nothing to say.
+	Standing registry.Standing
 }
 
 // Refused is the body of a refusal: what was wrong and how large the body was,
@@ -91,6 +98,16 @@ type TokenChange struct {
 	Hash      string    // hex SHA-256 of the secret: the key of its record; empty in entries of before it was kept
 }
 
+// RegistryChange is the body of a registry entry: one object as it is from
+// here on. Several objects that were changed at once have the same version.
+type RegistryChange struct {
+	Object  string // principal, resource, delegation or kill
+	Key     string // of its record
+	Value   []byte // canonical JSON, as its record has it; nil: it was removed
+	Version uint64 // of the registry, with this change
+	Reason  string // for people, where one was given
+}
+
 // Access is the body of an access entry: who read is the entry's caller.
 type Access struct {
 	What  string // what was read: "decision", "decisions", "explain", "dryrun"
@@ -110,6 +127,7 @@ func (e Entry) Kind() Kind {
 		{e.Policy != nil, KindPolicy},
 		{e.Token != nil, KindToken},
 		{e.Access != nil, KindAccess},
+		{e.Registry != nil, KindRegistry},
 	} {
 		if b.set {
 			kind = b.kind

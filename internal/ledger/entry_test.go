@@ -14,6 +14,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
 var update = flag.Bool("update", false, "write golden files that do not exist; those that do are never changed")
@@ -72,6 +73,41 @@ func golden(t *testing.T) map[string]ledger.Entry {
 					Rules: []string{"p/r"}, PolicyVersion: version,
 				},
 			}
+		}),
+		"decision-registry": with(8, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000006", Agent: "agent-002", Action: "deploy_service", Commitment: commitment,
+				Standing: registry.Standing{
+					Version: 12, Status: registry.Active, Capability: "01KFG8XN3B2M4Q5R6S7T8V9WXY", Chain: []string{"agent-001"},
+					Agent:    map[string]any{"role": "sre", "level": int64(7), "on_call": true, "teams": []any{"a", "b"}},
+					Resource: map[string]any{"environment": "production"},
+				},
+				Verdict: kernel.Verdict{
+					Decision: kernel.Allow, RiskLevel: kernel.Low, Constraints: map[string]any{}, Reason: "allowed by p/r",
+					Code: kernel.CodeRule, Rules: []string{"p/r"}, PolicyVersion: version,
+				},
+			}
+		}),
+		"decision-killed": with(9, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000007", Agent: "agent-002", Action: "deploy_service", Commitment: commitment,
+				Standing: registry.Standing{Version: 13, Killed: "everything"},
+				Verdict: kernel.Verdict{
+					Decision: kernel.Deny, RiskLevel: kernel.Critical, Constraints: map[string]any{}, Reason: "a kill switch stops everything",
+					Code: kernel.CodeKilled, Rules: []string{}, PolicyVersion: version,
+				},
+			}
+		}),
+		"registry-set": with(10, func(e *ledger.Entry) {
+			e.Door = ""
+			e.Registry = &ledger.RegistryChange{
+				Object: "principal", Key: "agent-001", Version: 14, Reason: "incident",
+				Value: []byte(`{"attributes":{"role":"sre"},"kind":"agent","status":"suspended"}`),
+			}
+		}),
+		"registry-removed": with(11, func(e *ledger.Entry) {
+			e.Door = ""
+			e.Registry = &ledger.RegistryChange{Object: "kill", Key: `["all",""]`, Version: 15}
 		}),
 		"decision-phase1": with(0, func(e *ledger.Entry) {
 			e.Door = "evaluate"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
 // raceGrace is how long after the end of a token a decision for it may still
@@ -25,6 +26,7 @@ type history struct {
 	seen   map[string]bool
 	tokens map[string]*tokenPast
 	byHash map[string]string // ids
+	registryPast
 }
 
 // A policyPast is which policy the entries so far made the active one.
@@ -66,12 +68,19 @@ type tokenPast struct {
 }
 
 func newHistory() *history {
-	return &history{seen: map[string]bool{}, tokens: map[string]*tokenPast{}, byHash: map[string]string{}}
+	return &history{
+		seen: map[string]bool{}, tokens: map[string]*tokenPast{}, byHash: map[string]string{},
+		registryPast: registryPast{objects: map[registry.Key][32]byte{}},
+	}
 }
 
 // isDecision tells the body of a decision without reading it: unescaped quotes
-// stand only around members, and no other member kind has a string.
-func isDecision(body []byte) bool { return bytes.Contains(body, []byte(`,"kind":"decision",`)) }
+// stand only around members, and no other entry than a decision or a change of
+// the registry, which has its own kind too, holds attributes that somebody
+// named. A decision that is taken for something else is read, and that is all.
+func isDecision(body []byte) bool {
+	return bytes.Contains(body, []byte(`,"kind":"decision",`)) && !bytes.Contains(body, []byte(`,"kind":"registry",`))
+}
 
 // follow takes the next entry and returns what contradicts those before it.
 func (h *history) follow(e Entry) (problems []string) {
@@ -81,6 +90,8 @@ func (h *history) follow(e Entry) (problems []string) {
 		return h.policy(e.Policy)
 	case e.Token != nil:
 		return h.token(e)
+	case e.Registry != nil:
+		return h.registry(e)
 	case e.Decision != nil:
 		return h.decision(e)
 	}

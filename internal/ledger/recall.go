@@ -30,6 +30,6 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 		return e, false, fmt.Errorf("entry %d: %w", row.Seq, err)
 	}
 	return past.Event{
-		Name: subject.Action, Subject: subject, At: entry.Instant, Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
+		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
 	}, true, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -99,6 +100,11 @@ func (v *verification) differences(ctx context.Context) (problems []string, err 
 			problems = append(problems, fmt.Sprintf("the record of token %q is missing", id))
 		}
 	}
+	more, err := v.registryDifferences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	problems = append(problems, more...)
 	active, err := v.activeRecord(ctx)
 	if err == nil && active != v.history.active {
 		problems = append(problems, fmt.Sprintf("the record of the active policy says %s, the entries say %s", orNone(active), orNone(v.history.active)))
@@ -226,7 +232,7 @@ func (v *verification) kinds(ctx context.Context) error {
 	}
 	kinds, err := lister.Kinds(ctx)
 	for _, k := range kinds {
-		if !slices.Contains([]string{recordActive, recordBundle, RecordCheckpoint, recordRequest, recordToken}, k) {
+		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBundle, RecordCheckpoint, recordRequest, recordToken), k) {
 			v.log("there are records of the kind %q, which this version does not keep", k)
 		}
 	}

@@ -25,14 +25,18 @@ type Policies struct {
 }
 
 // Replay evaluates every decision again from what the log holds: the request,
-// the instant, the version of the policy. A decision whose entry would not be
-// the same, byte for byte, is a finding; so is one that was decided by another
-// policy than the entries before it made the active one, a request that is not
+// the instant, the version of the policy, what the registry said. A decision
+// whose entry would not be the same, byte for byte, is a finding; so is one that
+// was decided by another policy, or another registry, than the entries before it
+// made the active one, a request that is not
 // the one committed to, and an entry that is missing or cannot be read, which
 // might have been a decision. Whether the log as a whole is the one that was
 // signed is for [Verify] to say; the error is why it could not replay.
 func Replay(ctx context.Context, r store.Reader, policies Policies) (ReplayReport, error) {
 	p := replay{Policies: policies, evaluators: map[string]*eval.Evaluator{}, failed: map[string]error{}}
+	if err := p.begin(); err != nil {
+		return p.ReplayReport, err
+	}
 	head, err := r.Head(ctx, onlyShard)
 	if err != nil {
 		return p.ReplayReport, err
@@ -54,6 +58,7 @@ type replay struct {
 	next       uint64 // the seq expected next
 	evaluators map[string]*eval.Evaluator
 	failed     map[string]error
+	fold
 }
 
 // gap notes that entries are missing before seq.
@@ -84,6 +89,8 @@ func (p *replay) entryOf(row store.Entry) {
 	case e.Decision != nil:
 		p.Decisions++
 		problems = p.past.decided(e.Decision.Verdict.PolicyVersion)
+	case e.Registry != nil:
+		p.change(e.Registry)
 	}
 	if p.Entered {
 		for _, problem := range problems {
@@ -115,12 +122,19 @@ func (p *replay) again(e Entry, row store.Entry) error {
 		return fmt.Errorf("its request cannot be read: %w", err)
 	}
 	verdict, err := evaluator.Decide(eval.Input{
-		Request: request, Now: e.Instant, Facts: e.Decision.Facts, Phase1: e.Decision.Phase1, Digest: kernel.Digest(row.Private.Request),
+		Request: request, Now: e.Instant, Standing: &e.Decision.Standing, Facts: e.Decision.Facts, Phase1: e.Decision.Phase1,
+		Digest: kernel.Digest(row.Private.Request),
 	})
 	if err != nil {
 		return fmt.Errorf("its request cannot be evaluated: %w", err)
 	}
-	return compareVerdict(e, row, verdict)
+	if err := compareVerdict(e, row, verdict); err != nil {
+		return err
+	}
+	if !p.Entered {
+		return nil
+	}
+	return p.compareStanding(e, &request, evaluator.Program())
 }
 
 // compareVerdict makes the entry with the new verdict: whatever differs, its

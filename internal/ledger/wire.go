@@ -25,6 +25,7 @@ type wireEntry struct {
 	Node     string        `json:"node"`
 	Policy   *wirePolicy   `json:"policy"`
 	Refusal  *wireRefusal  `json:"refusal"`
+	Registry *wireRegistry `json:"registry"`
 	Seq      uint64        `json:"seq"`
 	Shard    int           `json:"shard"`
 	Token    *wireToken    `json:"token"`
@@ -45,6 +46,7 @@ type wireDecision struct {
 	ID            string                    `json:"id"`
 	Phase1        bool                      `json:"phase1"`
 	PolicyVersion string                    `json:"policy_version"`
+	Registry      *wireStanding             `json:"registry"`
 	Verdict       wireVerdict               `json:"verdict"`
 }
 

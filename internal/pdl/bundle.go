@@ -51,6 +51,7 @@ type Zone struct {
 type Schema struct {
 	Name        string
 	Strict      bool // rules that may err are refused; true unless the schema says otherwise
+	Registered  bool // agents that the registry does not know, and what no capability covers, are denied
 	Agent       []Attribute
 	Resources   []ResourceType
 	Actions     []Action
@@ -66,7 +67,18 @@ type Attribute struct {
 	Name     string
 	Type     Type
 	Optional bool
+	From     Source
 }
+
+// A Source says where the value of an attribute comes from.
+type Source uint8
+
+// The sources. A request may not contradict what the registry says.
+const (
+	FromRequest  Source = iota // what the caller says
+	FromEither                 // the registry's value where it has one, else what the caller says
+	FromRegistry               // the registry's value alone
+)
 
 // A Kind is the shape of a value.
 type Kind uint8

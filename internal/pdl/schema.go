@@ -63,10 +63,12 @@ func (c *compiler) compileSchema(d *document) {
 func (c *compiler) agents(d *document, f *fields) {
 	n := f.got["agents"]
 	if n == nil {
+		c.schema.Registered = true
 		c.need(NeedRegistry, d.at, "say agents: any", "agents: registered is the default, and needs the registry of agents")
 		return
 	}
-	if who, _ := c.word(n, "agents", []string{"registered", "any"}); who == "registered" {
+	if who, _ := c.word(n, "agents", []string{"registered", "any"}); who != "any" {
+		c.schema.Registered = true
 		c.need(NeedRegistry, n.span(), "say agents: any", "agents: registered needs the registry of agents")
 	}
 }
@@ -112,7 +114,7 @@ func (c *compiler) members(n *node, o owner) []Attribute {
 			c.errorf(p.key.span(), "keep one of the two", "the attribute %q is declared twice", name)
 		default:
 			t, _ := c.attributeType(p.value, o, name)
-			list = append(list, Attribute{Name: name, Type: t, Optional: optional})
+			list = append(list, Attribute{Name: name, Type: t, Optional: optional, From: c.source(p.value, o)})
 		}
 	}
 	slices.SortFunc(list, func(a, b Attribute) int { return cmp.Compare(a.Name, b.Name) })
@@ -138,6 +140,27 @@ func (c *compiler) attributeType(n *node, o owner, name string) (Type, bool) {
 		}
 		return c.typeOf(f.got["type"])
 	}
+}
+
+// source is where an attribute comes from; that of a member of a record is
+// where the record does.
+func (c *compiler) source(n *node, o owner) Source {
+	if o.depth > 0 || !o.registry {
+		return FromRequest
+	}
+	if from := n.member("from"); n.kind == mapping && isLongForm(n) && from != nil {
+		switch from.text {
+		case "registry":
+			return FromRegistry
+		case "request":
+			return FromRequest
+		}
+		return FromEither
+	}
+	if o.path == "agent" && c.schema.Registered {
+		return FromRegistry
+	}
+	return FromEither
 }
 
 // from reads where a value comes from. `registry?` is the registry's value

@@ -123,6 +123,14 @@ func (s *Snapshot) lendable(from *member, of string) (*Capability, error) {
 	return nil, kernel.Errorf(kernel.NotFound, "%s has no capability %q", from.ID, clip(of)).At("$.of")
 }
 
+// Lender returns the agent that lent by a delegation.
+func (s *Snapshot) Lender(id string) (agent string, known bool) {
+	if d := s.delegations[id]; d != nil {
+		return d.From, true
+	}
+	return "", false
+}
+
 // Revoke removes a delegation and everything that was lent on from it.
 func (s *Snapshot) Revoke(id string) ([]Record, error) {
 	if s.delegations[id] == nil {

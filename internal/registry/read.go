@@ -92,16 +92,16 @@ func (rd *reader) principal(at, id string, m map[string]any) Principal {
 }
 
 // kind checks what depends on the kind.
-func (rd *reader) kind(p *Principal) {
+func (rd *reader) kind(at string, p *Principal) {
 	switch {
 	case p.Kind != Agent && p.Kind != Person && p.Kind != Service:
-		rd.fail("$.kind", "agent, person or service", "%q is no kind of principal", clip(string(p.Kind)))
+		rd.fail(at+".kind", "agent, person or service", "%q is no kind of principal", clip(string(p.Kind)))
 	case p.Status != Active && p.Status != Suspended && p.Status != Retired:
-		rd.fail("$.status", "active, suspended or retired", "%q is no status", clip(string(p.Status)))
+		rd.fail(at+".status", "active, suspended or retired", "%q is no status", clip(string(p.Status)))
 	case p.Kind != Agent && len(p.Capabilities) > 0:
-		rd.fail("$.capabilities", "only an agent asks", "a %s has no capabilities", p.Kind)
+		rd.fail(at+".capabilities", "only an agent asks", "a %s has no capabilities", p.Kind)
 	case p.Owner == p.ID:
-		rd.fail("$.owner", "name whoever answers for it", "it cannot own itself")
+		rd.fail(at+".owner", "name whoever answers for it", "it cannot own itself")
 	}
 }
 
@@ -274,9 +274,18 @@ func (rd *reader) killed(k *Kill) {
 	default:
 		rd.fail("$.scope", "all, without a target; action, with a pattern; agent, with an id", "%q of %q is nothing to stop", clip(string(k.Scope)), clip(k.Target))
 	}
-	if utf8.RuneCountInString(k.Reason) > MaxReason || strings.ContainsFunc(k.Reason, isControl) {
-		rd.fail("$.reason", "", "a reason has at most %d characters, in one line", MaxReason)
+	if err := CheckReason(k.Reason); err != nil && rd.err == nil {
+		rd.err = err
 	}
+}
+
+// CheckReason reports why a text is no reason that can be recorded; none at
+// all is one.
+func CheckReason(reason string) error {
+	if !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > MaxReason || strings.ContainsFunc(reason, isControl) {
+		return kernel.Errorf(kernel.Invalid, "a reason has at most %d characters, in one line", MaxReason).At("$.reason")
+	}
+	return nil
 }
 
 // pair reads the key of two parts.

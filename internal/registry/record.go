@@ -178,7 +178,7 @@ func decodePrincipal(id string, tree any) (any, error) {
 	top := rd.object("$", tree, "kind", "status", "owner", "attributes", "groups", "roles", "capabilities")
 	p := rd.principal("$", id, top)
 	p.Kind, p.Status = Kind(rd.text("$.kind", top["kind"])), Status(rd.text("$.status", top["status"]))
-	rd.kind(&p)
+	rd.kind("$", &p)
 	return &p, rd.err
 }
 

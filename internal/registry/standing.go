@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/strixlabs/execution-kernel"
 )
 
 // A Question is what is asked of the registry about a request.
@@ -32,6 +34,25 @@ type Standing struct {
 // IsZero reports whether the registry has nothing to say.
 func (st Standing) IsZero() bool {
 	return st.Version == 0 && st.Killed == "" && st.Status == "" && st.Agent == nil && st.Resource == nil && st.Capability == "" && st.Chain == nil
+}
+
+// Know returns the request with what the registry says of its agent and its
+// resource, which wins over what the request says: what is counted by an
+// attribute is counted by its true value.
+func (st Standing) Know(r kernel.Request) kernel.Request {
+	r.Agent.Attributes = known(r.Agent.Attributes, st.Agent)
+	r.Resource.Attributes = known(r.Resource.Attributes, st.Resource)
+	return r
+}
+
+func known(said, trusted map[string]any) map[string]any {
+	if len(trusted) == 0 {
+		return said
+	}
+	all := make(map[string]any, len(said)+len(trusted))
+	maps.Copy(all, said)
+	maps.Copy(all, trusted)
+	return all
 }
 
 // Same reports whether two standings say the same, whatever happened to others
