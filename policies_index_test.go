@@ -31,6 +31,9 @@ var languageParts = []part{
 	{"data", func(s shipped, _ string) bool { return len(s.bundle.Data) > 0 }},
 	{"variables", writes(`(?m)^variables:`)},
 	{"shadow rules", func(s shipped, _ string) bool { return anyRule(s, func(r *pdl.Rule) bool { return r.Shadow }) }},
+	{"records", func(s shipped, _ string) bool {
+		return slices.ContainsFunc(s.bundle.Schema.Actions, func(a pdl.Action) bool { return hasRecord(a.Params) })
+	}},
 	{"grants", writes(`grant: required`)},
 	{"registry", writes(`from: registry`)},
 	{"patterns", writes(`\.matches\(`)},
@@ -42,6 +45,10 @@ var languageParts = []part{
 
 func anyRule(s shipped, holds func(*pdl.Rule) bool) bool {
 	return slices.ContainsFunc(s.bundle.Rules, holds)
+}
+
+func hasRecord(attributes []pdl.Attribute) bool {
+	return slices.ContainsFunc(attributes, func(a pdl.Attribute) bool { return a.Type.Kind == pdl.Record })
 }
 
 func writes(pattern string) func(shipped, string) bool {
