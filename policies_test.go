@@ -14,12 +14,9 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
-// What the tests of a bundle have to show of it, in percent: see
-// `kernel test --coverage`.
-const (
-	libraryCoverage = 100
-	exampleCoverage = 80
-)
+// requiredCoverage is what the tests of a bundle have to show of it, in
+// percent: see `kernel test --coverage`.
+const requiredCoverage = 100
 
 // libraryFolder holds the policies that people copy from.
 const libraryFolder = "policies/library"
@@ -79,13 +76,9 @@ func TestPoliciesHold(t *testing.T) {
 				t.Errorf("%s:%d: %s fails: %s %v", c.Pos.File, c.Pos.Line, c.Name, c.Error, c.Diff)
 			}
 		}
-		least := float64(exampleCoverage)
-		if s.inLibrary() {
-			least = libraryCoverage
-		}
-		if got := eval.CoverFully(s.program, s.bundle.Tests); got.Percent < least {
-			t.Errorf("%s: the tests cover %.1f percent, less than %.0f: never matched %v, never decisive %v, branches %+v",
-				s.folder, got.Percent, least, got.NeverMatched, got.NeverDecisive, got.Branches)
+		if got := eval.CoverFully(s.program, s.bundle.Tests); got.Percent < requiredCoverage {
+			t.Errorf("%s: the tests cover %.1f percent, less than %d: never matched %v, never decisive %v, branches %+v",
+				s.folder, got.Percent, requiredCoverage, got.NeverMatched, got.NeverDecisive, got.Branches)
 		}
 	}
 }
