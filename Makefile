@@ -3,6 +3,8 @@
 
 GO         ?= go
 T          ?= 1m
+N          ?= 1000000
+SEED       ?= 1
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 BUILD      := $(GO) build -ldflags '$(LDFLAGS)'
@@ -108,6 +110,10 @@ race: ## every test with the race detector; needs a C compiler and a quarter of 
 .PHONY: fuzz
 fuzz: ## fuzz every target for T each (make fuzz T=1m)
 	@GO='$(GO)' scripts/fuzz.sh $(T)
+
+.PHONY: longrun
+longrun: ## compare N evaluations with cel-go's own, of conditions and of bundles, from SEED on
+	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOf' -evaluations $(N) -seed $(SEED)
 
 .PHONY: bench
 bench: ## run the benchmarks and print the table of docs/performance.md
