@@ -52,6 +52,7 @@ type compiler struct {
 	workflows map[string]*workflow // by name of the approval document
 	factKeys  map[string]*node
 	factsRead map[string]bool
+	factTypes map[string]Type // of what a fact counts by, where it happened: "fact by path"
 	claimed   map[string]bool // attributes declared from: request, by path
 }
 

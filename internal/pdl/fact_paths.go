@@ -34,7 +34,7 @@ func (c *compiler) factPaths(f *fields, from origin, fact *Fact) {
 
 // key reads one attribute that a fact counts by.
 func (c *compiler) key(n *node, from origin, fact *Fact) {
-	path, _, ok := c.eventPath(n, "by", from)
+	path, typ, ok := c.eventPath(n, "by", from)
 	switch {
 	case !ok:
 		return
@@ -46,6 +46,7 @@ func (c *compiler) key(n *node, from origin, fact *Fact) {
 			"whoever asks chooses %s, and with another value begins to count from 0", path)
 	}
 	fact.By = append(fact.By, path)
+	c.factTypes[fact.Name+" by "+path] = typ
 }
 
 // isClaimed reports an attribute that is what the caller says.

@@ -174,8 +174,14 @@ func (w *weaver) read(at spot, root, name string) member {
 	i := slices.IndexFunc(w.c.schema.Facts, func(f Fact) bool { return f.Name == name })
 	for _, path := range w.c.schema.Facts[i].By {
 		owner, attribute, _ := strings.Cut(path, ".")
-		if m, known := w.typing.members[owner][attribute]; !known || m.problem != "" {
+		here, known := w.typing.members[owner][attribute]
+		there := w.c.factTypes[name+" by "+path]
+		switch {
+		case !known || here.problem != "":
 			w.fail(at, "split the rule, or match fewer of them", "facts.%s cannot be read: it counts by %s, which not all have that the match covers", name, path)
+			return m
+		case celType(here.typ).Kind() != celType(there).Kind():
+			w.fail(at, "declare both with one type", "facts.%s cannot be read: it counts by %s, which is %s here and %s where it happened", name, path, here.typ.short(), there.short())
 			return m
 		}
 	}

@@ -32,6 +32,7 @@ func (c *compiler) compileSchema(d *document) {
 	c.schema = &Schema{Name: d.name, Strict: true}
 	c.actions, c.types, c.meets = map[string]*Action{}, map[string]*ResourceType{}, map[string]Meet{}
 	c.events, c.factKeys, c.factsRead, c.claimed = map[string]*event{}, map[string]*node{}, map[string]bool{}, map[string]bool{}
+	c.factTypes = map[string]Type{}
 	c.agents(d, f)
 	if n := f.got["strict"]; n != nil {
 		c.schema.Strict, _ = c.boolean(n, "strict")
