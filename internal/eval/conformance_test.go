@@ -46,7 +46,7 @@ const (
 
 // TestConformance runs the simple tests of cel-spec: each is computed by our
 // evaluator, or listed in the table of exclusions with its reason, and refused
-// by our compiler. None is left out.
+// by our compiler. None is left out. With -short, literals stay where they are.
 func TestConformance(t *testing.T) {
 	c, table := newConformer(t), readExclusions(t)
 	have, lifts := map[outcomeOfTest]int{}, 0
@@ -62,12 +62,12 @@ func TestConformance(t *testing.T) {
 		case row != nil && (row.reason == foundWhenCompiled) != (outcome == refused):
 			t.Errorf("%s: %s, and listed under %s", s.path, outcome, row.reason)
 		}
-		if outcome == computed && c.lift(t, s) {
+		if outcome == computed && !testing.Short() && c.lift(t, s) {
 			lifts++
 		}
 	}
 	table.check(t)
-	if !maps.Equal(have, conformance) || lifts != liftedTests {
+	if !maps.Equal(have, conformance) || lifts != liftedTests && !testing.Short() {
 		t.Errorf("outcomes are %v and %d lifted, want %v and %d", have, lifts, conformance, liftedTests)
 	}
 	t.Logf("%v; %d with their literals in the request", have, lifts)

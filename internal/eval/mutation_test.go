@@ -87,16 +87,36 @@ var faults = []fault{
 	{"int.min takes the larger", "constraint.go", "return min(a.(int64), b.(int64))", `if planted("int.min takes the larger") { return max(a.(int64), b.(int64)) }; return min(a.(int64), b.(int64))`},
 	{"set.intersect unites", "constraint.go", "return intersect(a.([]string), b.([]string))",
 		`if planted("set.intersect unites") { return union(a.([]string), b.([]string)) }; return intersect(a.([]string), b.([]string))`},
+	{"- wraps around", "lower_int.go", "\tdifference := x - y\n", "\tdifference := x - y\n\tif planted(\"- wraps around\") {\n\t\treturn difference, 0\n\t}\n"},
+	{"calendars end a second late", "lower_clock.go", "return truth(cal.Active(i.sec))",
+		`if planted("calendars end a second late") { return truth(cal.Active(i.sec) || cal.Active(i.sec-1)) }; return truth(cal.Active(i.sec))`},
+	{"calendars begin a second early", "lower_clock.go", "return truth(cal.Active(i.sec))",
+		`if planted("calendars begin a second early") { return truth(cal.Active(i.sec) || cal.Active(i.sec+1)) }; return truth(cal.Active(i.sec))`},
+	{"a carry of nanoseconds is lost", "instant.go", "sec, nsec = sec+1, nsec-1e9", `if sec, nsec = sec+1, nsec-1e9; planted("a carry of nanoseconds is lost") { sec-- }`},
+	{"has() is always true", "lower_bool.go", "return func(fr *frame) tri { return truth(fr.has(bit)) }", `return func(fr *frame) tri { return truth(fr.has(bit) || planted("has() is always true")) }`},
+	{"exists_one is exists", "lower_quantifier.go", "return truth(f.count == 1)", `return truth(f.count == 1 || f.count > 1 && planted("exists_one is exists"))`},
+	{"startsWith looks anywhere", "lower_string.go", "l.strings(call.Args()[0]), strings.HasPrefix)",
+		`l.strings(call.Args()[0]), func(s, p string) bool { return strings.HasPrefix(s, p) || planted("startsWith looks anywhere") && strings.Contains(s, p) })`},
+	{"patterns match all of a text", "lower_string.go", "return truth(re.MatchString(s))", `return truth(re.MatchString(s) && (!planted("patterns match all of a text") || re.FindString(s) == s))`},
+	{"a quorum is not heard", "rule.go", "needed: max(r.Approvals, p.quorums[r.Approval])", `needed: map[bool]int{true: r.Approvals, false: max(r.Approvals, p.quorums[r.Approval])}[planted("a quorum is not heard")]`},
+	{"int.max takes the smaller", "constraint.go", "return max(a.(int64), b.(int64))\n\tcase pdl.SetIntersect", `if planted("int.max takes the smaller") { return min(a.(int64), b.(int64)) }; return max(a.(int64), b.(int64))
+	case pdl.SetIntersect`},
+	{"set.union intersects", "constraint.go", "return union(a.([]string), b.([]string))\n\tdefault", `if planted("set.union intersects") { return intersect(a.([]string), b.([]string)) }; return union(a.([]string), b.([]string))
+	default`},
 }
 
 // TestPlantedFaultsAreCaught builds the package with faults in it and expects
-// the corpus to fail for each, and to pass when none is switched on.
+// the corpus to fail for each, and to pass when none is switched on. A quick
+// look with -short is at some of them.
 func TestPlantedFaultsAreCaught(t *testing.T) {
 	binary := plant(t)
 	if out, err := runPlanted(binary, ""); err != nil {
 		t.Fatalf("the corpus fails without a fault: %v\n%s", err, out)
 	}
-	for _, f := range faults {
+	for i, f := range faults {
+		if testing.Short() && i%9 != 0 {
+			continue
+		}
 		if out, err := runPlanted(binary, f.name); err == nil {
 			t.Errorf("nothing catches: %s\n%s", f.name, out)
 		} else if !strings.Contains(out, "--- FAIL: ") {
