@@ -67,7 +67,7 @@ func TestServeTakesWhatNeedsNothing(t *testing.T) {
 func TestServeWarnsThatNobodyCanVote(t *testing.T) {
 	schema := "pdl: v1\nkind: schema\nname: s\nagents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
 		"---\npdl: v1\nkind: approval\nname: on-call\nof: [{role: sre}]\n" +
-		"---\npdl: v1\nkind: policy\nname: q\nrules: [{id: r, match: {action: deploy}, effect: REQUIRE_APPROVAL, approval: on-call}]"
+		"---\npdl: v1\nkind: policy\nname: q\nrules: [{id: r, match: {action: deploy}, when: resource.id != \"a\", effect: REQUIRE_APPROVAL, approval: on-call}]"
 	c, err := app.CompileToServe(app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte(schema + policyToServe)}}})
 	if err != nil || len(c.Warnings) != 1 {
 		t.Fatalf("CompileToServe = %v, %v, want one warning", c.Warnings, err)

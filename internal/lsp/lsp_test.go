@@ -48,7 +48,7 @@ variables:
 rules:
   - id: r
     match: {action: deploy}
-    when: variables.foreign
+    when: variables.foreign || data.limits.most > 5
     effect: DENY
 ---
 pdl: v1
@@ -189,7 +189,7 @@ func TestOpenDocumentsStandForTheirFiles(t *testing.T) {
 
 func TestRangesOfChangesAreApplied(t *testing.T) {
 	c := started(t, map[string]string{"schema.yaml": schema})
-	text := "pdl: v1\nkind: policy\nname: p\nrules:\n  - id: r\n    match: {action: deploy}\n    when: agent.team == \"🦓é\" && agent.zebra == \"x\"\n    effect: DENY\n"
+	text := "pdl: v1\nkind: policy\nname: p\nrules:\n  - id: r\n    match: {action: deploy}\n    when: agent.team != \"🦓é\" && agent.zebra == \"x\"\n    effect: DENY\n"
 	c.open("p.yaml", text)
 	before, _, _ := strings.Cut(text, "zebra")
 	start, end := positionIn(before), positionIn(before+"zebra")

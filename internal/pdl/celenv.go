@@ -62,7 +62,8 @@ type celEnvironment struct {
 	typings map[string]*typing
 	data    map[string]map[string]*types.Type // by document, by name
 
-	calendars []string // sorted
+	calendars []string         // sorted
+	constants map[string]Datum // by path
 
 	everUsed map[string]map[string][]string // see enumsOf
 }
@@ -80,6 +81,10 @@ func newCELEnvironment(c *compiler) *celEnvironment {
 	for _, path := range kernel.SortedKeys(c.data) {
 		document, name, _ := strings.Cut(path, ".")
 		e.data[document][name] = celType(c.data[path])
+	}
+	e.constants = map[string]Datum{}
+	for _, d := range c.bundle.Data {
+		e.constants[d.Path] = d
 	}
 	e.parser = must(parser.NewParser(
 		parser.Macros(parser.HasMacro, parser.AllMacro, parser.ExistsMacro, parser.ExistsOneMacro),

@@ -34,7 +34,7 @@ func (c *compiler) check(p *passage, t *typing, vars *variables, condition bool)
 		v.good = false
 	}
 	if v.good {
-		v.presence(checked.Expr(), nil)
+		v.analyse(checked.Expr())
 	}
 	if !v.good {
 		return nil

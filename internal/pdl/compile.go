@@ -53,6 +53,8 @@ type compiler struct {
 	factKeys  map[string]*node
 	factsRead map[string]bool
 	factTypes map[string]Type // of what a fact counts by, where it happened: "fact by path"
+	reads     reads
+	ruleAt    map[*Rule]span  // of policies
 	claimed   map[string]bool // attributes declared from: request, by path
 }
 
@@ -71,6 +73,7 @@ func (c *compiler) compile(files []File) *Bundle {
 		return nil
 	}
 	c.bundle, c.data, c.zoneNames = &Bundle{Schema: c.schema}, map[string]Type{}, map[string]bool{}
+	c.reads, c.ruleAt = newReads(), map[*Rule]span{}
 	c.each("data", c.compileData)
 	c.each("calendar", c.compileCalendar)
 	c.cel = newCELEnvironment(c)
@@ -80,11 +83,13 @@ func (c *compiler) compile(files []File) *Bundle {
 	c.each("table", c.compileTable)
 	c.finishApprovals()
 	c.unusedFacts()
+	c.unusedDeclarations()
 	slices.SortFunc(c.bundle.Rules, func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.bundle.Data, func(a, b Datum) int { return cmp.Compare(a.Path, b.Path) })
 	for _, r := range c.bundle.Rules {
 		c.ruleNames = append(c.ruleNames, r.Name)
 	}
+	c.idleRules()
 	c.each("test", c.compileTest)
 	if c.failed {
 		return nil

@@ -14,10 +14,12 @@ type passage struct {
 	at     *node
 	lead   []rune // of the value, what was trimmed off its head
 	parsed *ast.AST
+	rule   *Rule // whose condition it is; nil for other expressions
 }
 
-// condition compiles `when`; covered is nil when the match was refused.
-func (c *compiler) condition(n *node, covered *typing, vars *variables) *Condition {
+// condition compiles the `when` of a rule whose match has been read; covered is
+// nil when it was refused.
+func (c *compiler) condition(n *node, r *Rule, covered *typing, vars *variables) *Condition {
 	p := c.passage(n, "when")
 	if p == nil || !c.parse(p) {
 		vars.uncertain = true
@@ -27,6 +29,7 @@ func (c *compiler) condition(n *node, covered *typing, vars *variables) *Conditi
 	if covered == nil {
 		return nil
 	}
+	p.rule = r
 	checked := c.check(p, covered, vars, true)
 	if checked == nil {
 		return nil

@@ -51,6 +51,7 @@ func TestConditionsOfTheLanguageAreAccepted(t *testing.T) {
 		`duration("1h") < context.now - context.now`,
 		`duration("1h") + context.now > timestamp("2026-01-01T00:00:00Z")`,
 		`has(agent.owner) && agent.owner == agent.team`,
+		`(has(agent.owner) == true) && agent.owner == "a"`,
 		`!has(agent.owner) || agent.owner == agent.team`,
 		`has(agent.owner) ? agent.owner == "a" : true`,
 		`!(has(agent.owner) && has(params.version)) || agent.owner == params.version`,
@@ -110,7 +111,7 @@ func TestReadsBehindNoTestAreRefused(t *testing.T) {
 		`agent.team in [params.version]`,
 		`size(agent.owner) > 3`,
 		`agent.team.startsWith(agent.owner)`,
-		`(has(agent.owner) == true) && agent.owner == "a"`,
+		`(has(agent.owner) != true) && agent.owner == "a"`,
 	} {
 		b, found := compileRule(t, "{action: deploy}", when, "")
 		if b != nil || len(found) != 1 || !strings.Contains(found[0].Message, "is optional and is read without a test") {
@@ -165,7 +166,7 @@ func TestVariablesStandInTheTreeOfTheRule(t *testing.T) {
 		"  risky: variables.foreign || variables.level > 3\n  level: agent.experience_level\n" +
 		"  environments: resource.environment in [\"production\", \"archive\"]\n"
 	b, found := compileRule(t, "{action: deploy}", "variables.risky &&\n  params.args.exists(a, variables.environments)", vars)
-	if b == nil || len(found) != 0 {
+	if b == nil || found.HasErrors() {
 		t.Fatal(found)
 	}
 	when := b.Rules[0].When

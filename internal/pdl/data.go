@@ -21,6 +21,7 @@ func (c *compiler) compileData(d *document) {
 			c.errorf(p.key.span(), "choose another name", "%q is a word of CEL and cannot be a constant", name)
 			continue
 		}
+		c.reads.constants = append(c.reads.constants, constant{d.name, p.key})
 		if t, typeOK := c.typeOf(p.value); ok && typeOK {
 			declared[name] = t
 			c.data[d.name+"."+name] = t

@@ -204,6 +204,7 @@ func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
 			w.fail(at, w.c.near(path[2], w.c.constants(path[1]), "the document has "), "unknown constant data.%s.%s", path[1], clip(path[2]))
 			return e
 		}
+		w.c.reads.data[path[1]+"."+path[2]] = true
 		document := e.AsSelect().Operand()
 		root := w.factory.NewIdent(w.id(document.AsSelect().Operand()), "data")
 		return w.factory.NewSelect(w.id(e), w.factory.NewSelect(w.id(document), root, path[1]), path[2])
@@ -222,5 +223,6 @@ func (w *weaver) calendar(e ast.Expr, s signature) ast.Expr {
 		w.fail(at, w.c.near(path[1], w.c.cel.calendars, "calendars are "), "unknown calendar %q", clip(path[1]))
 		return e
 	}
+	w.c.reads.calendars[path[1]] = true
 	return w.factory.NewSelect(w.id(e), w.factory.NewIdent(w.id(e.AsSelect().Operand()), path[0]), path[1])
 }

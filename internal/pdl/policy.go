@@ -41,6 +41,10 @@ func (c *compiler) rule(d *document, n *node, vars *variables, ids map[string]in
 		r.Pos = id.span().pos()
 		r.Name = d.name + "/" + c.ruleID(id, ids)
 	}
+	c.ruleAt[r] = n.span()
+	if id := f.got["id"]; id != nil {
+		c.ruleAt[r] = id.span()
+	}
 	covered := c.match(f, r)
 	c.outcome(f, r)
 	c.workflowOf(f.got["approval"], r, covered)
@@ -49,7 +53,7 @@ func (c *compiler) rule(d *document, n *node, vars *variables, ids map[string]in
 		r.Shadow = mode == "shadow"
 	}
 	if w := f.got["when"]; w != nil {
-		r.When = c.condition(w, covered, vars)
+		r.When = c.condition(w, r, covered, vars)
 	}
 	c.bundle.Rules = append(c.bundle.Rules, r)
 }
