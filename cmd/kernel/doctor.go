@@ -41,7 +41,7 @@ Exit code 1 says that a line failed.`,
 			return err
 		},
 	}
-	settingFlags(cmd, "data", "policies", "server")
+	settingFlags(cmd, "data", "store", "policies", "server")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

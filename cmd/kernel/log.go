@@ -36,7 +36,7 @@ func (c *cli) reading(f func(context.Context, *app.Log, []string) error) func(*c
 		if terminal(c.stderr) {
 			progress = func(done, of uint64) { fmt.Fprintf(c.stderr, "\r\x1b[K%d of %d entries", done, max(done, of)) }
 		}
-		log, err := app.OpenLog(cfg.Data, progress)
+		log, err := app.OpenLog(cmd.Context(), cfg, progress)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (c *cli) logShowCommand() *cobra.Command {
 			return fmt.Errorf("entry %d was changed after it was written: %s", entry.Seq, entry.Problem)
 		}),
 	}
-	settingFlags(cmd, "data")
+	settingFlags(cmd, "data", "store")
 	return cmd
 }
 
@@ -94,6 +94,6 @@ used. Kept elsewhere, a checkpoint proves later that nothing was changed.`,
 			return err
 		},
 	}
-	settingFlags(cmd, "data", "server", "token", "token-file")
+	settingFlags(cmd, "data", "store", "server", "token", "token-file")
 	return cmd
 }

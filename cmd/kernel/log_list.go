@@ -47,7 +47,7 @@ list only "kernel log verify" tells.`,
 			return c.list(ctx, log, q, asJSON)
 		}),
 	}
-	settingFlags(cmd, "data")
+	settingFlags(cmd, "data", "store")
 	f := cmd.Flags()
 	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access")
 	f.StringVar(&s.agent, "agent", "", "only decisions about the agent `ID`")

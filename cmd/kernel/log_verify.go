@@ -39,7 +39,7 @@ It says what it rests on. Exit code 1 names what was found; without any key it i
 			return c.printReport(report, pubkey == "", asJSON)
 		}),
 	}
-	settingFlags(cmd, "data")
+	settingFlags(cmd, "data", "store")
 	cmd.Flags().Var(newText("FILE", &pubkey), "pubkey", "the log's public key (default: log.pub in the data folder)")
 	cmd.Flags().StringArrayVar(&checkpoints, "checkpoint", nil, "a `FILE` with a signed checkpoint, besides the folder's own; may be repeated")
 	jsonFlag(cmd, &asJSON)
@@ -167,7 +167,7 @@ compare byte for byte. Exit code 1 names the decisions that come out otherwise.`
 			return c.printReplay(report, asJSON)
 		}),
 	}
-	settingFlags(cmd, "data")
+	settingFlags(cmd, "data", "store")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -30,6 +30,6 @@ A second signal ends it at once.`,
 			return app.Serve(ctx, cfg, app.Process{Stderr: c.stderr, Terminal: terminal(c.stderr), Version: c.version})
 		},
 	}
-	settingFlags(cmd, "policies", "data", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "log-format", "log-level")
+	settingFlags(cmd, "policies", "data", "store", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "budget-ms", "log-format", "log-level")
 	return cmd
 }

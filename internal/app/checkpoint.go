@@ -12,7 +12,7 @@ import (
 // kernel that runs, or with the folder's key when none does.
 func SignCheckpoint(ctx context.Context, cfg Config) (string, error) {
 	if cfg.Server == "" {
-		folder, err := OpenFolder(cfg.Data)
+		folder, err := cfg.reading()
 		if err != nil {
 			return "", err
 		}

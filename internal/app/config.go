@@ -13,6 +13,7 @@ import (
 // over the defaults.
 type Config struct {
 	Data     string // the data folder; empty where there is neither a setting nor a home
+	Store    string // the URL of a PostgreSQL database; empty: SQLite in the data folder
 	Policies string // the bundle's folder or file
 
 	Listen          string // host:port
@@ -20,6 +21,7 @@ type Config struct {
 	TLSCert, TLSKey string // files; both or neither
 	Dev             bool
 	MinFreeMiB      int64  // MiB kept free on the disk
+	BudgetMS        int64  // milliseconds that a caller waits for its decision to be recorded; 0: by the store
 	LogFormat       string // auto, text or json
 	LogLevel        string // debug, info, warn or error
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/strixlabs/execution-kernel/internal/store"
 	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
@@ -43,7 +44,7 @@ func (d *disk) notice(unknown bool, err error) {
 func (d *disk) wait(ctx context.Context) error {
 	select {
 	case err := <-d.failed:
-		return err
+		return fmt.Errorf("the disk failed, and only a new process can tell what is on it: %w", err)
 	case <-ctx.Done():
 		return nil
 	}

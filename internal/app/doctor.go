@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +46,7 @@ func Doctor(ctx context.Context, cfg Config) []Finding {
 	} else {
 		d.data()
 	}
+	d.store(ctx)
 	d.policies()
 	d.server(ctx)
 	return d.findings
@@ -152,6 +154,22 @@ func (d *doctor) space() {
 		d.say("space", Warn, "delete something or extend the disk", "%d MiB free", free>>20)
 	default:
 		d.say("space", Fine, "", "%d GiB free", free>>30)
+	}
+}
+
+func (d *doctor) store(ctx context.Context) {
+	if d.cfg.Store == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	switch s, err := Status(ctx, d.cfg); {
+	case err != nil:
+		d.say("store", Fail, "kernel store status", "%v", err)
+	case s.Schema != s.Newest:
+		d.say("store", Fail, "kernel store migrate", "%s: the schema has version %d, this program needs %d", s.Store, s.Schema, s.Newest)
+	default:
+		d.say("store", Fine, "", "%s answers; entries in its log: %d", s.Store, s.Entries)
 	}
 }
 

@@ -1,6 +1,10 @@
 package app
 
-import "net/url"
+import (
+	"net/url"
+
+	"github.com/strixlabs/execution-kernel/internal/store/postgres"
+)
 
 // A Source is where the value of a setting comes from.
 type Source string
@@ -63,6 +67,10 @@ func (s Setting) show(text string) (shown *string, masked bool) {
 	if s.secret {
 		text = mask
 		return &text, true
+	}
+	if postgres.IsURL(text) { // its parameters can hold a password, too
+		shown := postgres.Redact(text)
+		return &shown, shown != text
 	}
 	if u, err := url.Parse(text); err == nil && u.User != nil {
 		u.User = nil

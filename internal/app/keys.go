@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
@@ -17,15 +18,15 @@ import (
 const maxKeyFile = 4096 // bytes
 
 // signer returns the signer of checkpoints, with the key in the data folder. A
-// folder without a log yet gets a new key; a log whose key is gone is refused,
-// because nobody could tell its next checkpoint from a forger's.
-func (f Folder) signer() (*ledger.Signer, error) {
+// log that is yet to be written gets a new key; a log whose key is gone is
+// refused, because nobody could tell its next checkpoint from a forger's.
+func (f Folder) signer(written bool) (*ledger.Signer, error) {
 	there, err := exists(f.LogKey())
 	if err != nil {
 		return nil, err
 	}
 	if !there {
-		if err := f.newLogKey(); err != nil {
+		if err := f.newLogKey(written); err != nil {
 			return nil, err
 		}
 	}
@@ -43,12 +44,8 @@ func (f Folder) signer() (*ledger.Signer, error) {
 	return signer, f.publish(signer.VerifierKey())
 }
 
-func (f Folder) newLogKey() error {
-	log, err := exists(f.Database())
-	if err != nil {
-		return err
-	}
-	if log {
+func (f Folder) newLogKey(written bool) error {
+	if written {
 		return kernel.Errorf(kernel.Invalid, "%s is missing, but there is a log that it signed", f.LogKey()).
 			WithHint("restore the key from a backup; a new one could not continue this log")
 	}
@@ -89,6 +86,24 @@ func (f Folder) adminToken() (string, error) {
 	}
 	secret := token.Prefix + base64.RawURLEncoding.EncodeToString(raw)
 	return secret, writeFile(f.AdminToken(), []byte(secret+"\n"))
+}
+
+// nodeID is what this data folder is called in leases, made on the first start.
+func (f Folder) nodeID() (string, error) {
+	there, err := exists(f.NodeFile())
+	if err != nil {
+		return "", err
+	}
+	if there {
+		id, err := readBounded(f.NodeFile(), maxKeyFile)
+		return strings.TrimSpace(string(id)), err
+	}
+	raw := make([]byte, 8)
+	if _, err := rand.Read(raw); err != nil {
+		return "", fmt.Errorf("name the node: %w", err)
+	}
+	id := node() + "-" + hex.EncodeToString(raw)
+	return id, writeFile(f.NodeFile(), []byte(id+"\n"))
 }
 
 func exists(path string) (bool, error) {

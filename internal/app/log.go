@@ -17,25 +17,24 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/store"
-	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
 )
 
 // A Log is the log of a data folder, or of a copy of one, for reading: without
 // a kernel or beside a running one.
 type Log struct {
 	folder Folder
-	db     *sqlite.DB
+	db     engine
 	seen   func(done, of uint64) // told of progress; nil: nobody
 }
 
-// OpenLog opens the log of a data folder. progress is called while the whole
+// OpenLog opens the log of a data folder, or of a database. progress is called while the whole
 // log is read; nil: it is not.
-func OpenLog(data string, progress func(done, of uint64)) (*Log, error) {
-	folder, err := OpenFolder(data)
+func OpenLog(ctx context.Context, cfg Config, progress func(done, of uint64)) (*Log, error) {
+	folder, err := cfg.reading()
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.OpenReadOnly(folder.Database())
+	db, err := cfg.openReader(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -180,18 +179,18 @@ func (l *Log) counted(ctx context.Context) (store.Reader, error) {
 		return l.db, nil
 	}
 	head, err := l.db.Head(ctx, 0)
-	return &counter{DB: l.db, of: head.Size, seen: l.seen}, err
+	return &counter{engine: l.db, of: head.Size, seen: l.seen}, err
 }
 
 type counter struct {
-	*sqlite.DB
+	engine
 	done, of uint64
 	seen     func(done, of uint64)
 }
 
 func (c *counter) Entries(ctx context.Context, q store.Query) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		for e, err := range c.DB.Entries(ctx, q) {
+		for e, err := range c.engine.Entries(ctx, q) {
 			if c.done++; c.done%4096 == 0 {
 				c.seen(e.Seq+1, c.of)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/app"
+	"github.com/strixlabs/execution-kernel/internal/store/pgtest"
 )
 
 // TestMain is also the other process of tests that need one.
@@ -17,8 +18,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_SERVE") != "" {
 		os.Exit(serveChild())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := postgresql.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		code = 1
+	}
+	os.Exit(code)
 }
+
+var postgresql pgtest.Shared
 
 func holdLock(dir string) {
 	if _, err := app.TakeLock(app.Folder{Path: dir}); err != nil {

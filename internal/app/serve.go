@@ -18,7 +18,6 @@ import (
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/api"
 	"github.com/strixlabs/execution-kernel/internal/gate"
-	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
 )
 
 // How the time until a stop is spent: calls under way have the first part,
@@ -61,7 +60,7 @@ type service struct {
 
 	folder   Folder
 	listener net.Listener
-	disk     *disk
+	store    guarded
 	gate     *gate.Gate
 	policies *reloader
 	sealer   *sealer
@@ -133,7 +132,7 @@ func (s *service) takeFolder() (*Lock, error) {
 
 // openLog opens the log, checks it, and puts the gate before it.
 func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
-	signer, err := s.folder.signer()
+	db, signer, err := s.openSigned(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,18 +140,12 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(s.folder.Database(), sqlite.Config{FreeBytesFloor: s.cfg.MinFreeMiB << 20})
-	if err != nil {
-		return err
-	}
-	s.onClose(func(context.Context) error { return db.Close() })
-	s.disk = &disk{DB: db, failed: make(chan error, 1)}
 	if err := s.checkLog(ctx, db, signer); err != nil {
 		return err
 	}
 	s.sealer = &sealer{file: s.folder.CheckpointFile(), caller: self(), log: s.log}
 	s.gate, err = gate.New(ctx, gate.Config{
-		Store: s.disk, Signer: signer, Clock: Clock, Rand: random, Node: node(), Log: s.log,
+		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Clock: Clock, Rand: random, Node: node(), Log: s.log,
 		OnCommit: metrics.Commit, OnPublish: s.sealer.publish,
 	})
 	if err != nil {
@@ -185,7 +178,7 @@ func (s *service) open(metrics *api.Metrics) error {
 
 // run answers until ctx ends, and closes.
 func (s *service) run(ctx context.Context) error {
-	s.log.Info("started", "version", Version(s.version), "url", s.url, "data", s.folder.Path, "policies", s.cfg.Policies,
+	s.log.Info("started", "version", Version(s.version), "url", s.url, "data", s.folder.Path, "store", s.cfg.storeName(s.folder), "policies", s.cfg.Policies,
 		"policy_version", s.gate.PolicyVersion(), "entries", s.gate.Size())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -197,7 +190,7 @@ func (s *service) run(ctx context.Context) error {
 	defer quit()
 	var failed error
 	loops.Go(func() {
-		if failed = s.disk.wait(background); failed != nil {
+		if failed = s.store.wait(background); failed != nil {
 			quit()
 		}
 	})
@@ -213,7 +206,7 @@ func (s *service) run(ctx context.Context) error {
 	loops.Wait()
 	if failed != nil {
 		s.started = false // nothing can be written any more, and nothing signed
-		return errors.Join(fmt.Errorf("the disk failed, and only a new process can tell what is on it: %w", failed), s.close())
+		return errors.Join(failed, s.close())
 	}
 	return errors.Join(err, s.close())
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/store/postgres"
 	"github.com/strixlabs/execution-kernel/internal/suggest"
 )
 
@@ -36,6 +37,8 @@ func Settings() []Setting { return slices.Clone(settings) }
 var settings = []Setting{
 	{Key: "data", Value: "DIR", Usage: "the data folder (default: $XDG_STATE_HOME/execution-kernel, else ~/.local/state/execution-kernel)",
 		path: true, set: text(func(c *Config) *string { return &c.Data })},
+	{Key: "store", Value: "URL", Usage: "the PostgreSQL database that keeps the log, postgres://… (default: SQLite in the data folder); other users can see it in the list of processes, prefer KERNEL_STORE when it holds a password",
+		set: storeURL},
 	{Key: "policies", Value: "PATH", Usage: "the bundle to decide by, a folder or one file; changes are picked up while the kernel runs",
 		path: true, set: text(func(c *Config) *string { return &c.Policies })},
 	{Key: "listen", Value: "HOST:PORT", Default: "127.0.0.1:7373", Usage: "the address to listen on; port 0 picks a free one",
@@ -50,6 +53,8 @@ var settings = []Setting{
 		set: toggle(func(c *Config) *bool { return &c.Dev })},
 	{Key: "min-free-mib", Value: "N", Default: "64", Usage: "MiB kept free on the disk of the data folder: with less, decisions are refused until there is more",
 		set: positive(func(c *Config) *int64 { return &c.MinFreeMiB })},
+	{Key: "budget-ms", Value: "N", Usage: "milliseconds that a caller waits at most for its decision to be recorded (default 5000, with --store 250)",
+		set: positive(func(c *Config) *int64 { return &c.BudgetMS })},
 	{Key: "log-format", Value: "auto|text|json", Default: "auto", Usage: "how the service writes its own log; auto is text on a terminal, else JSON",
 		set: text(func(c *Config) *string { return &c.LogFormat })},
 	{Key: "log-level", Value: "debug|info|warn|error", Default: "info", Usage: "what the service writes into its own log; debug has a line for each call",
@@ -92,6 +97,11 @@ func text(field func(*Config) *string) func(*Config, string) error {
 		*field(c) = s
 		return nil
 	}
+}
+
+func storeURL(c *Config, s string) error {
+	c.Store = s
+	return postgres.CheckURL(s)
 }
 
 func list(field func(*Config) *[]string) func(*Config, string) error {

@@ -8,21 +8,21 @@ import (
 
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/merkle"
-	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
+	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
 // checkLog compares the log with the checkpoint that was last published, and
 // reads what was written since and what is in force ([ledger.CheckStart]). The
 // gate compares it with the last one in the store; a database put back from a
 // backup knows nothing of what was published after.
-func (s *service) checkLog(ctx context.Context, db *sqlite.DB, signer *ledger.Signer) error {
+func (s *service) checkLog(ctx context.Context, db engine, signer *ledger.Signer) error {
 	published, err := s.vouched(ctx, db, signer)
 	if err != nil {
 		return err
 	}
 	signed, err := ledger.OpenNote(signer.VerifierKey(), published)
 	if err != nil {
-		return fmt.Errorf("%s: %w; put the file back, and run \"kernel log verify --data %s\"", s.folder.CheckpointFile(), err, s.folder.Path)
+		return fmt.Errorf("%s: %w; put the file back, and run %s", s.folder.CheckpointFile(), err, s.cfg.verifyCommand(s.folder))
 	}
 	if stored, err := lastStored(ctx, db); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *service) checkLog(ctx context.Context, db *sqlite.DB, signer *ledger.Si
 
 // vouched returns the published note. The empty log is signed when it is made,
 // before anything is written to it: a log without a note is one that lost it.
-func (s *service) vouched(ctx context.Context, db *sqlite.DB, signer *ledger.Signer) (string, error) {
+func (s *service) vouched(ctx context.Context, db engine, signer *ledger.Signer) (string, error) {
 	published, err := s.folder.published()
 	if err != nil || published != "" {
 		return published, err
@@ -50,8 +50,8 @@ func (s *service) vouched(ctx context.Context, db *sqlite.DB, signer *ledger.Sig
 		return "", err
 	}
 	if head.Size > 0 || last != "" {
-		return "", fmt.Errorf("the log is not served: %s is missing, which vouches for the log; put the file back, and run \"kernel log verify --data %s\"",
-			s.folder.CheckpointFile(), s.folder.Path)
+		return "", fmt.Errorf("the log is not served: %s is missing, which vouches for the log; put the file back, and run %s",
+			s.folder.CheckpointFile(), s.cfg.verifyCommand(s.folder))
 	}
 	note, err := signer.Sign(merkle.Checkpoint{Origin: signer.Origin(), Root: (&merkle.Tree{}).Root()})
 	if err != nil {
@@ -73,7 +73,7 @@ func (f Folder) published() (string, error) {
 	return string(note), err
 }
 
-func lastStored(ctx context.Context, db *sqlite.DB) (note string, err error) {
+func lastStored(ctx context.Context, db store.Reader) (note string, err error) {
 	for r, err := range db.Records(ctx, ledger.RecordCheckpoint, "") {
 		if err != nil {
 			return "", fmt.Errorf("read the stored checkpoints: %w", err)
@@ -85,7 +85,7 @@ func lastStored(ctx context.Context, db *sqlite.DB) (note string, err error) {
 
 // explain says of a log that was changed which entry differs. Other errors,
 // and none, it returns as they are.
-func (s *service) explain(ctx context.Context, db *sqlite.DB, signer *ledger.Signer, err error) error {
+func (s *service) explain(ctx context.Context, db engine, signer *ledger.Signer, err error) error {
 	if !errors.Is(err, ledger.ErrDiffers) {
 		return err
 	}
@@ -93,8 +93,8 @@ func (s *service) explain(ctx context.Context, db *sqlite.DB, signer *ledger.Sig
 	if verifyErr != nil || report.OK() {
 		return fmt.Errorf("the log is not served: %w", err)
 	}
-	return fmt.Errorf("the log is not served, it was changed: %s; \"kernel log verify --data %s\" says all that was found",
-		report.List[0], s.folder.Path)
+	return fmt.Errorf("the log is not served, it was changed: %s; %s says all that was found",
+		report.List[0], s.cfg.verifyCommand(s.folder))
 }
 
 // trust is what the data folder itself vouches for: the published checkpoint.

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -292,4 +293,34 @@ func (c *Cluster) TryExec(database, sql string) (err error) {
 		return fmt.Errorf("%s: %w", sql, err)
 	}
 	return nil
+}
+
+// A Shared cluster is started by the first test that needs one. The zero
+// Shared is ready; TestMain closes it.
+type Shared struct {
+	once    sync.Once
+	cluster *Cluster
+	err     error
+}
+
+// Cluster returns the cluster. Without PostgreSQL it skips the test, or fails
+// it on a CI server.
+func (s *Shared) Cluster(t testing.TB) *Cluster {
+	t.Helper()
+	s.once.Do(func() { s.cluster, s.err = Start() })
+	switch {
+	case errors.Is(s.err, ErrMissing) && os.Getenv("CI") != "true":
+		t.Skip(s.err)
+	case s.err != nil:
+		t.Fatalf("start PostgreSQL: %v", s.err)
+	}
+	return s.cluster
+}
+
+// Close stops the server if one was started.
+func (s *Shared) Close() error {
+	if s.cluster == nil {
+		return nil
+	}
+	return s.cluster.Close()
 }

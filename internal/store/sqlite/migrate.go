@@ -17,8 +17,8 @@ import (
 // applicationID marks the file as ours ("EKlg"), at byte 68 of its header.
 const applicationID = 0x454b6c67
 
-// schemaVersion is the number of the last migration.
-const schemaVersion = 1
+// SchemaVersion is the number of the last migration.
+const SchemaVersion = 1
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -39,7 +39,7 @@ func prepareFile(c *sqlite.Conn, path string) error {
 	if version == 0 {
 		err = pragmas(c, fmt.Sprintf("application_id=%d", applicationID), "journal_mode=WAL")
 	}
-	if err == nil && version < schemaVersion {
+	if err == nil && version < SchemaVersion {
 		err = migrate(path)
 	}
 	if err != nil {
@@ -72,8 +72,8 @@ func fileVersion(c *sqlite.Conn) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if version > schemaVersion {
-		return 0, fmt.Errorf("%w: schema version %d, this one knows %d; install the later version", ErrNewer, version, schemaVersion)
+	if version > SchemaVersion {
+		return 0, fmt.Errorf("%w: schema version %d, this one knows %d; install the later version", ErrNewer, version, SchemaVersion)
 	}
 	return version, nil
 }

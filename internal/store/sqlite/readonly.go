@@ -70,8 +70,8 @@ func (db *DB) openReadOnly() error {
 		return err
 	case version == 0:
 		return ErrEmpty
-	case version < schemaVersion:
-		return fmt.Errorf("%w: schema version %d, this one reads %d", ErrOlder, version, schemaVersion)
+	case version < SchemaVersion:
+		return fmt.Errorf("%w: schema version %d, this one reads %d", ErrOlder, version, SchemaVersion)
 	}
 	return checkSchema(c)
 }

@@ -1,0 +1,187 @@
+package app_test
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/app"
+	"github.com/strixlabs/execution-kernel/internal/store/postgres"
+)
+
+const password = "hunter2"
+
+// database makes a database that a kernel can use, and returns its URL, with a
+// password that must not be shown anywhere.
+func database(t *testing.T) string {
+	t.Helper()
+	u, err := url.Parse(postgresql.Cluster(t).Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("password", password)
+	u.RawQuery = q.Encode()
+	if _, err := app.MigrateStore(t.Context(), app.Config{Store: u.String()}); err != nil {
+		t.Fatal(err)
+	}
+	return u.String()
+}
+
+// onDatabase starts a kernel on a database, patient enough for a busy machine.
+func onDatabase(t *testing.T, data, store string) *process {
+	t.Helper()
+	return start(t, data, starterBundle(t), "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=5000")
+}
+
+// verified checks the whole log of a database, and returns how many entries it has.
+func verified(t *testing.T, data, store string) uint64 {
+	t.Helper()
+	log, err := app.OpenLog(t.Context(), app.Config{Data: data, Store: store}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	report, err := log.Verify(t.Context(), "", nil)
+	if err != nil || !report.OK() {
+		t.Fatalf("Verify = %v, %v, want no finding", report.List, err)
+	}
+	replay, err := log.Replay(t.Context())
+	if err != nil || !replay.OK() {
+		t.Fatalf("Replay = %v, %v, want no finding", replay.List, err)
+	}
+	return report.Entries
+}
+
+func TestServeOnADatabaseDecidesRecordsAndStartsAgain(t *testing.T) {
+	t.Parallel()
+	data, store := t.TempDir(), database(t)
+	var ids []string
+	for _, end := range []func(*process){(*process).stop, (*process).kill, (*process).stop} {
+		p := onDatabase(t, data, store)
+		for range 3 {
+			d, err := p.admin().Decide(t.Context(), deploy("staging"))
+			if err != nil || d.Decision != kernel.Allow {
+				t.Fatalf("Decide = %v, %v, want ALLOW", d.Decision, err)
+			}
+			ids = append(ids, d.ID)
+		}
+		end(p)
+		if strings.Contains(p.log.String(), password) {
+			t.Errorf("the kernel's log shows the password:\n%s", p.log)
+		}
+		if _, err := os.Stat(p.folder.Database()); err == nil {
+			t.Error("there is a file of SQLite although the log is in a database")
+		}
+	}
+	if n := verified(t, data, store); n < uint64(len(ids)) {
+		t.Errorf("the log has %d entries, want those of %d decisions", n, len(ids))
+	}
+	log, err := app.OpenLog(t.Context(), app.Config{Data: data, Store: store}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for _, id := range ids {
+		if _, err := log.Show(t.Context(), id); err != nil {
+			t.Errorf("Show(%s) = %v, want every acknowledged decision", id, err)
+		}
+	}
+}
+
+func TestADatabaseHasOneKernelAtATime(t *testing.T) {
+	t.Parallel()
+	data, store := t.TempDir(), database(t)
+	first := onDatabase(t, data, store)
+	second := spawn(t, t.TempDir(), starterBundle(t), "KERNEL_STORE="+store)
+	if code := second.wait(); code != 1 || !strings.Contains(second.log.String(), "another kernel writes the log of this database") {
+		t.Errorf("a second kernel ends with %d, want 1 and why:\n%s", code, second.log)
+	}
+	if _, err := first.admin().Decide(t.Context(), deploy("staging")); err != nil {
+		t.Errorf("the first one does not decide any more: %v", err)
+	}
+	first.stop()
+	third := spawn(t, t.TempDir(), starterBundle(t), "KERNEL_STORE="+store)
+	if code := third.wait(); code != 1 || !strings.Contains(third.log.String(), "log.key is missing, but there is a log that it signed") {
+		t.Errorf("a kernel without the key ends with %d, want 1 and why:\n%s", code, third.log)
+	}
+}
+
+func TestAKernelWhoseLogWasTakenOverEnds(t *testing.T) {
+	t.Parallel()
+	store := database(t)
+	p := onDatabase(t, t.TempDir(), store)
+	if _, err := p.admin().Decide(t.Context(), deploy("staging")); err != nil {
+		t.Fatal(err)
+	}
+	db, err := postgres.Open(t.Context(), store, postgres.Config{Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	leases, err := db.Leases(t.Context())
+	if err != nil || len(leases) != 1 || leases[0].Left <= 0 {
+		t.Fatalf("Leases = %v, %v, want that of the kernel", leases, err)
+	}
+	if _, err := db.Acquire(t.Context(), 0, leases[0].Owner, time.Minute); err != nil { // as another process of that name would
+		t.Fatal(err)
+	}
+	if code := p.wait(); code != 1 || !strings.Contains(p.log.String(), "another node took the log over") {
+		t.Errorf("the kernel ends with %d, want 1 and why:\n%s", code, p.log)
+	}
+}
+
+func TestDecisionsComeBackWithTheDatabase(t *testing.T) {
+	data, store := t.TempDir(), database(t)
+	p := onDatabase(t, data, store)
+	if _, err := p.admin().Decide(t.Context(), deploy("staging")); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgresql.Cluster(t).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if d, err := p.admin().Decide(ctx, deploy("staging")); err == nil {
+		t.Errorf("Decide without the database = %v, want no decision", d.Decision)
+	}
+	if err := postgresql.Cluster(t).Restart(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it decides again", func() bool {
+		_, err := p.admin().Decide(t.Context(), deploy("staging"))
+		return err == nil
+	})
+	p.stop()
+	verified(t, data, store)
+}
+
+func TestNoSettingShowsThePassword(t *testing.T) {
+	t.Parallel()
+	for _, store := range []string{
+		"postgres://kernel:" + password + "@localhost/kernel", "postgres://kernel@localhost/kernel?password=" + password,
+	} {
+		e, err := app.LoadEffective(app.Sources{Flags: map[string]string{"store": store}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range e.Settings {
+			if s.Value != nil && strings.Contains(*s.Value, password) || s.Key == "store" && !s.Masked {
+				t.Errorf("%s: the effective setting is %q, masked %v", s.Key, *s.Value, s.Masked)
+			}
+		}
+	}
+	_, err := app.Load(app.Sources{Environ: []string{"KERNEL_STORE=postgres://kernel:" + password + "@db.example.org/kernel"}})
+	if err == nil || strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "KERNEL_STORE: ") {
+		t.Errorf("Load = %v, want it refused by name and without the password", err)
+	}
+	for _, f := range app.Doctor(t.Context(), app.Config{Data: t.TempDir(), Store: "postgres://kernel:" + password + "@localhost:1/kernel"}) {
+		if strings.Contains(f.Detail+f.Fix, password) {
+			t.Errorf("doctor shows the password: %+v", f)
+		}
+	}
+}
