@@ -1,24 +1,60 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/strixlabs/execution-kernel/internal/store/pgtest"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kernel": main})
+// postgresql is the server of the scripts that need one.
+var postgresql pgtest.Shared
+
+// closing stops the server after the tests.
+type closing struct{ *testing.M }
+
+func (c closing) Run() int {
+	code := c.M.Run()
+	if err := postgresql.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		code = 1
+	}
+	return code
 }
 
-func TestScripts(t *testing.T) {
+func TestMain(m *testing.M) {
+	testscript.Main(closing{m}, map[string]func(){"kernel": main})
+}
+
+func TestScripts(t *testing.T) { scripts(t, "testdata", "") }
+
+func TestScriptsOnPostgreSQL(t *testing.T) {
+	for _, name := range []string{"serve"} {
+		t.Run(name, func(t *testing.T) {
+			scripts(t, "testdata/store/"+name+".txt", postgresql.Cluster(t).Database(t)+"&password=hunter2")
+		})
+	}
+}
+
+func scripts(t *testing.T, path, store string) {
+	var files []string
+	if strings.HasSuffix(path, ".txt") {
+		path, files = "", []string{path}
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 path,
+		Files:               files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                commands(),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("STORE", store)
 			env.Setenv("KERNEL_DATA", filepath.Join(env.WorkDir, "data"))
 			return nil
 		},
