@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) { scripts(t, "testdata", "") }
 
 func TestScriptsOnPostgreSQL(t *testing.T) {
-	for _, name := range []string{"serve"} {
+	for _, name := range []string{"serve", "copy"} {
 		t.Run(name, func(t *testing.T) {
 			scripts(t, "testdata/store/"+name+".txt", postgresql.Cluster(t).Database(t)+"&password=hunter2")
 		})

@@ -17,7 +17,7 @@ KERNEL_STORE) a kernel keeps it in PostgreSQL instead of SQLite in its data fold
 		Example: "  kernel store migrate --store postgres://kernel@db.example.org/kernel?sslmode=verify-full\n  kernel store status",
 	}
 	onlySubcommands(cmd)
-	cmd.AddCommand(c.storeMigrateCommand(), c.storeStatusCommand())
+	cmd.AddCommand(c.storeMigrateCommand(), c.storeStatusCommand(), c.storeCopyCommand())
 	return cmd
 }
 
@@ -70,6 +70,35 @@ func (c *cli) storeStatusCommand() *cobra.Command {
 		},
 	}
 	settingFlags(cmd, "store", "data")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (c *cli) storeCopyCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "copy DIR URL",
+		Short: "Move the log of a data folder into an empty PostgreSQL database",
+		Long: `Move the log of a data folder, on which no kernel runs, into an empty PostgreSQL
+database that was prepared with kernel store migrate: entries, requests, tokens,
+policies and checkpoints. All of it or nothing; it is read back and verified. The
+folder stays, with its keys: go on with kernel serve --data DIR --store URL.`,
+		Example: "  kernel store copy ~/.local/state/execution-kernel postgres://kernel@db.example.org/kernel?sslmode=verify-full",
+		Args:    arguments(2, 2, "DIR or URL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			copied, err := app.CopyStore(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(copied)
+			}
+			fmt.Fprintf(c.stdout, "%s %s and %s copied to %s and verified\n", c.paint(green, "ok"),
+				plural(copied.Entries, "entry"), plural(copied.Records, "record"), safe(copied.To))
+			_, err = fmt.Fprintf(c.stdout, "root  %s\n", copied.Root)
+			return err
+		},
+	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

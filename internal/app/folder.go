@@ -37,6 +37,9 @@ func (f Folder) AdminToken() string { return filepath.Join(f.Path, "admin.token"
 // NodeFile holds what the node is called in leases of a database.
 func (f Folder) NodeFile() string { return filepath.Join(f.Path, "node") }
 
+// MovedFile says into which database the folder's log was copied.
+func (f Folder) MovedFile() string { return filepath.Join(f.Path, "moved") }
+
 // CreateFolder makes the data folder, or takes one that is there, and closes
 // it to others: mended names what it had to close. A folder that holds
 // something else, or that belongs to somebody else, is refused untouched; one
@@ -106,7 +109,7 @@ func (f Folder) mayTake(info fs.FileInfo) error {
 // own reports whether the kernel makes files of this name, whole or, before a
 // crash, unfinished.
 func (f Folder) own(name string) bool {
-	for _, path := range []string{f.Database(), f.LockFile(), f.LogKey(), f.LogPub(), f.CheckpointFile(), f.AdminToken(), f.NodeFile()} {
+	for _, path := range []string{f.Database(), f.LockFile(), f.LogKey(), f.LogPub(), f.CheckpointFile(), f.AdminToken(), f.NodeFile(), f.MovedFile()} {
 		base := filepath.Base(path)
 		if name == base || strings.HasPrefix(name, base+".") && strings.HasSuffix(name, unfinished) {
 			return true

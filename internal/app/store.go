@@ -65,6 +65,9 @@ func (c Config) storeName(f Folder) string {
 // openStore opens the log to write it. Of a database it takes the lease.
 func (s *service) openStore(ctx context.Context) (engine, guarded, error) {
 	if s.cfg.Store == "" {
+		if err := s.folder.notMoved(); err != nil {
+			return nil, nil, err
+		}
 		db, err := sqlite.Open(s.folder.Database(), sqlite.Config{FreeBytesFloor: s.cfg.MinFreeMiB << 20})
 		if err != nil {
 			return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,7 +67,7 @@ func (db *DB) attempt(ctx context.Context, c *pgx.Conn, b *store.Batch) (store.O
 	case len(failed) > 0:
 		return store.Outcome{Status: store.Conflict, Keys: failed}, rollback(ctx, c)
 	}
-	status, err := db.finish(ctx, c)
+	status, err := finish(ctx, c, db.timeout)
 	return store.Outcome{Status: status}, err
 }
 
@@ -84,8 +85,8 @@ func rollback(ctx context.Context, c *pgx.Conn) error {
 
 // finish sends COMMIT and says how it ended. The caller's giving up must not
 // make it unknown: only our own deadline does.
-func (db *DB) finish(ctx context.Context, c *pgx.Conn) (store.Status, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+func finish(ctx context.Context, c *pgx.Conn, timeout time.Duration) (store.Status, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	delete(c.PgConn().CustomData(), warned)
 	tag, err := c.Exec(ctx, "COMMIT")
@@ -190,7 +191,7 @@ func (db *DB) settle(ctx context.Context, c *pgx.Conn, id string) (store.Status,
 		}
 		return store.NotCommitted, nil
 	}
-	if status, err := db.finish(ctx, c); status != store.Committed {
+	if status, err := finish(ctx, c, db.timeout); status != store.Committed {
 		return store.Unknown, err
 	}
 	return store.Committed, nil

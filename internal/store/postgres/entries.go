@@ -37,12 +37,16 @@ func (w *writing) queueEntries(p *pgx.Batch) {
 		p.Queue(`INSERT INTO kernel.private (shard, seq, request, salt, digest)
 			SELECT $1, * FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[])`, int32(b.Shard), of, request, salt, digest)
 	}
-	hashes := []byte{}
-	for i := range b.Next.Range {
-		hashes = append(hashes, b.Next.Range[i][:]...)
-	}
 	p.Queue(`UPDATE kernel.heads SET size = $2, root = $3, "range" = $4, instant = $5 WHERE shard = $1`,
-		int32(b.Shard), int64(b.Next.Size), b.Next.Root[:], hashes, instant[n-1])
+		int32(b.Shard), int64(b.Next.Size), b.Next.Root[:], joined(b.Next.Range), instant[n-1])
+}
+
+func joined(hashes [][32]byte) []byte {
+	all := []byte{}
+	for i := range hashes {
+		all = append(all, hashes[i][:]...)
+	}
+	return all
 }
 
 // queueExpiry deletes some of the records that have expired, past those that

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -160,4 +161,19 @@ func eventually(t *testing.T, try func() error) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatal(err)
+}
+
+func TestAFullServerIsSaidToBeFull(t *testing.T) {
+	url := database(t)
+	db := quick(t, url)
+	cluster.Exec(t, databaseOf(t, url), `CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+		CREATE TRIGGER fail AFTER INSERT ON kernel.records EXECUTE FUNCTION public.fail()`)
+	if out, err := db.Commit(t.Context(), note("a")); out.Status != store.NotCommitted || !errors.Is(err, store.ErrFull) {
+		t.Errorf("Commit = %v, %v, want NotCommitted and ErrFull", out, err)
+	}
+	cluster.Exec(t, databaseOf(t, url), "DROP FUNCTION public.fail() CASCADE")
+	if out, err := db.Commit(t.Context(), note("a")); out.Status != store.Committed {
+		t.Errorf("Commit with space again = %v, %v, want Committed", out, err)
+	}
 }
