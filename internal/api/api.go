@@ -59,7 +59,7 @@ type Config struct {
 
 // A Check is a part without which nothing can be decided: store, for example.
 type Check struct {
-	Part  string // store, policy or log
+	Part  string // policy, log or clock
 	Probe func(context.Context) error
 }
 

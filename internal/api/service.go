@@ -47,7 +47,7 @@ type readiness struct {
 }
 
 type missing struct {
-	Part   string `json:"part"` // store, policy, log
+	Part   string `json:"part"` // policy, log, clock
 	Detail string `json:"detail"`
 }
 

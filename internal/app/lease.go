@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -24,7 +25,8 @@ type leased struct {
 	store.Store
 	lease  store.Lease
 	log    *slog.Logger
-	failed chan error // receives why the lease is lost
+	failed chan error             // receives why the lease is lost
+	clock  atomic.Pointer[string] // why this machine's clock is not to be trusted; nil: it is
 	stop   context.CancelFunc
 	ended  chan struct{} // closed when nothing is renewed any more
 }
@@ -51,7 +53,10 @@ func takeLease(ctx context.Context, s store.Store, owner string, log *slog.Logge
 	l := &leased{Store: s, lease: lease, log: log, failed: make(chan error, 1), stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(l.ended)
-		every(renewing, renewEvery, l.renew)
+		every(renewing, renewEvery, func(ctx context.Context) {
+			l.renew(ctx)
+			l.compareClocks(ctx)
+		})
 	}()
 	return l, nil
 }
@@ -64,6 +69,52 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
+}
+
+// A ticker is a store that tells its own time.
+type ticker interface {
+	Now(ctx context.Context) (time.Time, error)
+}
+
+// maxSkew is how far this machine's clock may be off the database's: nodes
+// that take over from each other decide by one time.
+const maxSkew = 500 * time.Millisecond
+
+// compareClocks asks the database for its time, which it told at some moment
+// between the question and the answer.
+func (l *leased) compareClocks(ctx context.Context) {
+	t, tells := l.Store.(ticker)
+	if !tells {
+		return
+	}
+	before := Clock()
+	there, err := t.Now(ctx)
+	if err != nil {
+		return // that the database is away is said elsewhere
+	}
+	problem := skew(before, Clock(), there)
+	if old := l.clock.Swap(problem); problem != nil && old == nil {
+		l.log.Error(*problem)
+	}
+}
+
+// skew says how far a time is outside of the moments it was told between, or
+// nil when that is not too far.
+func skew(before, after, there time.Time) *string {
+	off := max(before.Sub(there), there.Sub(after))
+	if off <= maxSkew {
+		return nil
+	}
+	problem := fmt.Sprintf("this machine's clock is at least %s off the database's; set both by NTP", off.Round(time.Millisecond))
+	return &problem
+}
+
+// probe says that this node's time is not the database's.
+func (l *leased) probe(context.Context) error {
+	if problem := l.clock.Load(); problem != nil {
+		return kernel.Errorf(kernel.Unavailable, "%s", *problem)
+	}
+	return nil
 }
 
 // renew keeps the lease. Whether a lease that could not be renewed in time is

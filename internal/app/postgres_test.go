@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,4 +186,60 @@ func TestNoSettingShowsThePassword(t *testing.T) {
 			t.Errorf("doctor shows the password: %+v", f)
 		}
 	}
+}
+
+// Another node with the log's key takes over from one that was killed in the
+// middle of its work: everything that was acknowledged is there.
+func TestAnotherNodeTakesOverFromAKilledOne(t *testing.T) {
+	t.Parallel()
+	here, there, store := t.TempDir(), t.TempDir(), database(t)
+	first := onDatabase(t, here, store)
+	for _, name := range []string{"log.key", "log.checkpoint", "admin.token"} {
+		data, err := os.ReadFile(filepath.Join(here, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(there, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	var acknowledged []string
+	var callers sync.WaitGroup
+	admin := first.admin()
+	for range 8 {
+		callers.Go(func() {
+			for {
+				d, err := admin.Decide(t.Context(), deploy("staging"))
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				acknowledged = append(acknowledged, d.ID)
+				mu.Unlock()
+			}
+		})
+	}
+	time.Sleep(700 * time.Millisecond)
+	first.kill()
+	callers.Wait()
+	second := onDatabase(t, there, store)
+	if d, err := second.admin().Decide(t.Context(), deploy("staging")); err != nil || d.Decision != kernel.Allow {
+		t.Errorf("Decide = %v, %v, want ALLOW", d.Decision, err)
+	}
+	second.stop()
+	if len(acknowledged) == 0 {
+		t.Error("nothing was acknowledged before the kill")
+	}
+	log, err := app.OpenLog(t.Context(), app.Config{Data: there, Store: store}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for _, id := range acknowledged {
+		if _, err := log.Show(t.Context(), id); err != nil {
+			t.Errorf("Show(%s) = %v, want every acknowledged decision", id, err)
+		}
+	}
+	verified(t, there, store)
 }

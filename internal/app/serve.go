@@ -161,9 +161,13 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 
 // open makes the door.
 func (s *service) open(metrics *api.Metrics) error {
+	checks := []api.Check{{Part: "log", Probe: s.sealer.probe}}
+	if l, shared := s.store.(*leased); shared {
+		checks = append(checks, api.Check{Part: "clock", Probe: l.probe})
+	}
 	handler, err := api.New(api.Config{
 		Kernel: s.gate, Hosts: append(api.LoopbackHosts(), s.cfg.Hosts...), Now: Clock, Dev: s.cfg.Dev,
-		Log: s.log, Metrics: metrics, Checks: []api.Check{{Part: "log", Probe: s.sealer.probe}},
+		Log: s.log, Metrics: metrics, Checks: checks,
 		Notes: []api.Check{{Part: "policy", Probe: s.policies.probe}},
 	})
 	if err != nil {

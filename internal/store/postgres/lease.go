@@ -93,6 +93,17 @@ func (db *DB) leasing(ctx context.Context, f func(context.Context, *pgxpool.Conn
 	return db.with(ctx, 1, f)
 }
 
+// Now returns the server's time, by which leases expire.
+func (db *DB) Now(ctx context.Context) (now time.Time, err error) {
+	err = db.with(ctx, 1, func(ctx context.Context, c *pgxpool.Conn) error {
+		return c.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask the server for its time: %w", err)
+	}
+	return now.UTC(), nil
+}
+
 // Leases implements store.Leaser.
 func (db *DB) Leases(ctx context.Context) (list []store.Lease, err error) {
 	err = db.with(ctx, 1, func(ctx context.Context, c *pgxpool.Conn) error {
