@@ -40,6 +40,9 @@ func TestEverySettingComesFromEachSource(t *testing.T) {
 		if value == "" {
 			value = "/somewhere"
 		}
+		if s.Key == "store" {
+			value = "postgres://localhost/kernel"
+		}
 		home := []string{"HOME=/home/nobody"}
 		want, err := app.Load(app.Sources{Environ: home, Flags: map[string]string{s.Key: value}})
 		if err != nil {
@@ -68,7 +71,7 @@ func same(a, b app.Config) bool {
 	a.Hosts, b.Hosts = nil, nil
 	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
 		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.LogLevel == b.LogLevel && a.Server == b.Server &&
-		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile
+		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile && a.Store == b.Store && a.BudgetMS == b.BudgetMS
 }
 
 func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {

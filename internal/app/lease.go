@@ -35,12 +35,12 @@ type leased struct {
 func takeLease(ctx context.Context, s store.Store, owner string, log *slog.Logger) (*leased, error) {
 	waiting, cancel := context.WithTimeout(ctx, leaseLife+renewEvery)
 	defer cancel()
-	lease, err := s.Acquire(waiting, 0, owner, leaseLife)
+	lease, err := s.Acquire(ctx, 0, owner, leaseLife)
 	if errors.Is(err, store.ErrHeld) {
 		log.Warn("another node has the log's lease; waiting until it expires", "error", err)
 	}
 	for errors.Is(err, store.ErrHeld) && pause(waiting, renewEvery/5) {
-		lease, err = s.Acquire(waiting, 0, owner, leaseLife)
+		lease, err = s.Acquire(ctx, 0, owner, leaseLife)
 	}
 	switch {
 	case errors.Is(err, store.ErrHeld):
