@@ -64,7 +64,7 @@ func (e *Evaluator) start(in *Input) (*kernel.Verdict, error) {
 		e.shape = e.program.find(in.Request.Action, in.Request.Resource.Type)
 	}
 	if e.shape == nil {
-		action := e.program.actions[in.Request.Action]
+		action := e.program.of(in.Request.Action)
 		if refusal := e.program.refuse(in, action); refusal != nil {
 			return refusal, nil
 		}

@@ -20,8 +20,8 @@ func (p *Program) addFacts() error {
 		return err
 	}
 	p.facts = sec
-	for _, name := range kernel.SortedKeys(p.actions) {
-		for _, sh := range p.actions[name].shapes {
+	for _, a := range p.all {
+		for _, sh := range a.shapes {
 			for i, f := range sec.fields {
 				declared := *f
 				declared.Optional = p.schema.Facts[i].Optional

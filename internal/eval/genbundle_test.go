@@ -38,6 +38,21 @@ actions:
   backup:
     resource: [service, database]
     params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}}}
+  tool.*:
+    resource: [service, database]
+    risk: high
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}}}
+  tool.git.*:
+    resource: any
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
+      payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
+      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}}}
+  tool.git.push:
+    resource: service
+    risk: medium
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
+      payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
+      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}}}
 context:
   ticket?: string
   lead?: duration
@@ -126,10 +141,15 @@ func (g *gen) rule(b *strings.Builder, i int) {
 	fmt.Fprintf(b, "  - id: r%d\n    match: {", i)
 	g.common = g.pick(2) == 1
 	if g.common {
-		b.WriteString("action: " + g.one("[deploy, backup]", "backup"))
+		b.WriteString("action: " + g.one("[deploy, backup]", "backup", "tool.*", "tool.git.*", "[deploy, tool.git.push]", "tool.sql.drop", "[tool.git.pull.*, backup]",
+			"[deploy, backup, tool.*]", "[tool.sql, tool.sql.*]", "tool.git.pull"))
 		b.WriteString(g.one("", ", resource.environment: production", ", resource.type: database", ", resource.type: service, resource.environment: [staging, production]"))
 	} else {
-		b.WriteString("action: deploy" + g.one("", ", resource.environment: staging"))
+		b.WriteString("action: " + g.one("deploy", "deploy", "tool.git.push", "[deploy, tool.git.push, tool.git.push.*]"))
+		if strings.HasSuffix(b.String(), "]") {
+			b.WriteString(", resource.type: service")
+		}
+		b.WriteString(g.one("", ", resource.environment: staging"))
 	}
 	b.WriteString(g.one("", ", agent.role: junior", ", agent.role: [junior, sre]", ", agent.trusted: true", ", agent.team: payments", ", params.force: [true, false]",
 		", params.payment.currency: eur", ", params.payment.to.known: true", ", params.payment.to.name: [payments, a]"))
@@ -190,6 +210,10 @@ const maxJSON = 1<<53 - 1
 // a resource type that it does not have.
 func (g *gen) input() eval.Input {
 	action := g.one("deploy", "backup", "deploy", "backup", "deploy", "backup", "deploy", "backup", "unknown")
+	if g.pick(3) == 1 {
+		action = g.one("tool.git.push", "tool.git.pull", "tool.git.pull.fast", "tool.sql", "tool.sql.drop", "tool.é", "tool.git", "tool.git.push.hard",
+			"tool", "tool.", "tool..x", "tool.git.*", "tool.*", ".tool.x", "tool.git.a b", "tool.git. a", "tool.git.a  b", "tool.a\u200bb")
+	}
 	kind := g.one("service", "service", "service", "database")
 	req := kernel.Request{
 		Agent: kernel.Agent{ID: g.one("agent-001", "é"), Attributes: map[string]any{
@@ -211,7 +235,7 @@ func (g *gen) input() eval.Input {
 		g.maybe(req.Resource.Attributes, "owner_team", g.text())
 		g.maybe(req.Resource.Attributes, "replicas", g.number())
 	}
-	if req.Action == "deploy" {
+	if req.Action == "deploy" || strings.HasPrefix(req.Action, "tool.git.") {
 		g.maybe(req.Params, "version", g.text())
 		g.maybe(req.Params, "tags", g.texts())
 		g.maybe(req.Params, "after", g.moment())

@@ -122,12 +122,11 @@ func native(t pdl.Type, v any) any {
 func (o *oracle) decide(in eval.Input) kernel.Verdict {
 	verdict := kernel.Verdict{Decision: kernel.Deny, RiskLevel: kernel.Critical, Constraints: map[string]any{}, Rules: []string{}}
 	req, s := in.Request, o.bundle.Schema
-	a := slices.IndexFunc(s.Actions, func(a pdl.Action) bool { return a.Name == req.Action })
-	if a < 0 {
+	action, ok := declaration(s, req.Action)
+	if !ok {
 		verdict.Code = kernel.CodeUnknownAction
 		return verdict
 	}
-	action := s.Actions[a]
 	if !slices.Contains(action.Resources, req.Resource.Type) {
 		verdict.Code = kernel.CodeUnknownResource
 		return verdict
@@ -147,7 +146,7 @@ func (o *oracle) decide(in eval.Input) kernel.Verdict {
 	}
 	var x, m []*pdl.Rule
 	for _, rule := range o.bundle.Rules {
-		if rule.Shadow || !slices.Contains(rule.Actions, req.Action) || !holdAll(rule.Match, values) ||
+		if rule.Shadow || !slices.ContainsFunc(rule.Actions, func(name string) bool { return segmentsMatch(name, req.Action) }) || !holdAll(rule.Match, values) ||
 			slices.ContainsFunc(rule.Beats, func(as pdl.Atoms) bool { return holdAll(as, values) }) {
 			continue
 		}
@@ -180,6 +179,38 @@ func (o *oracle) overflows(values map[string]any, action string) bool {
 		}
 	}
 	return false
+}
+
+// declaration is that of the action itself, else of the family with the most
+// segments.
+func declaration(s *pdl.Schema, name string) (best pdl.Action, ok bool) {
+	for _, a := range s.Actions {
+		if a.Name == name && !strings.Contains(name, "*") {
+			return a, true
+		}
+		if segmentsMatch(a.Name, name) && len(a.Name) > len(best.Name) {
+			best, ok = a, true
+		}
+	}
+	return best, ok
+}
+
+var segment = regexp.MustCompile(`^[\p{L}\p{Nd}_/:@+-]+( [\p{L}\p{Nd}_/:@+-]+)*$`)
+
+// segmentsMatch compares a declared or matched name with that of a request,
+// segment by segment.
+func segmentsMatch(pattern, name string) bool {
+	want, have := strings.Split(pattern, "."), strings.Split(name, ".")
+	for i, w := range want {
+		if w == "*" && i > 0 && i == len(want)-1 {
+			rest := have[min(i, len(have)):]
+			return len(rest) > 0 && len(name) <= 256 && !slices.ContainsFunc(have, func(s string) bool { return !segment.MatchString(s) })
+		}
+		if i >= len(have) || have[i] != w {
+			return false
+		}
+	}
+	return len(have) == len(want)
 }
 
 func section(attributes []pdl.Attribute, given, always map[string]any) map[string]any {

@@ -23,8 +23,7 @@ type Program struct {
 	schema  *pdl.Schema
 	layout  *layout
 	chronology
-	actions map[string]*action
-	entrance
+	names
 	meets   map[string]pdl.Meet
 	quorums map[string]int // by approval workflow
 	data    map[string]pdl.Datum
@@ -32,15 +31,17 @@ type Program struct {
 	rules   []*rule  // every rule once, sorted by name
 }
 
-// An action is a declared action with everything a decision about it needs.
+// An action is an action or a family with everything a decision about it needs.
 type action struct {
 	risk       kernel.Risk
 	shapes     []*shape // by resource type, sorted
 	index      index    // of candidates
 	candidates []candidate
 	checks     []check
-	rules      []*rule // sorted by name, as the candidates are
-	name       string
+	rules      []*rule  // sorted by name, as the candidates are
+	name       string   // deploy, or mcp.github.*
+	family     bool     // it stands for every action under it that is none itself
+	origin     string   // what the schema declares it as: its name, or a family around it
 	types      []string // of shapes
 	facts      []string // that its rules read, and those that bound them; sorted
 }
@@ -87,7 +88,7 @@ func New(b *pdl.Bundle) (*Program, error) {
 	}
 	p := &Program{
 		version: b.Version, schema: b.Schema, layout: newLayout(), chronology: newChronology(b),
-		actions: map[string]*action{}, meets: map[string]pdl.Meet{}, quorums: map[string]int{}, data: map[string]pdl.Datum{},
+		meets: map[string]pdl.Meet{}, quorums: map[string]int{}, data: map[string]pdl.Datum{},
 	}
 	for _, c := range b.Schema.Constraints {
 		if c.Meet < pdl.Flag || c.Meet > pdl.SetUnion {
@@ -101,7 +102,7 @@ func New(b *pdl.Bundle) (*Program, error) {
 	for _, d := range b.Data {
 		p.data[d.Path] = d
 	}
-	if err := p.addActions(); err != nil {
+	if err := p.addActions(b.Rules); err != nil {
 		return nil, err
 	}
 	for _, r := range slices.SortedStableFunc(slices.Values(b.Rules), func(a, b *pdl.Rule) int { return cmp.Compare(a.Name, b.Name) }) {
@@ -118,26 +119,3 @@ func (p *Program) Version() string { return p.version }
 
 // Schema returns the schema of the bundle. It must not be changed.
 func (p *Program) Schema() *pdl.Schema { return p.schema }
-
-func (p *Program) addActions() error {
-	resources := map[string]pdl.ResourceType{}
-	for _, r := range p.schema.Resources {
-		resources[r.Name] = r
-	}
-	for _, a := range p.schema.Actions {
-		act := &action{name: a.Name, risk: a.Risk, types: a.Resources}
-		for _, name := range a.Resources {
-			r, known := resources[name]
-			if !known {
-				return fmt.Errorf("action %s: resource type %q is not declared", a.Name, name)
-			}
-			s, err := p.layout.shape(p.schema, act, a, r)
-			if err != nil {
-				return fmt.Errorf("action %s: %w", a.Name, err)
-			}
-			act.shapes = append(act.shapes, s)
-		}
-		p.actions[a.Name] = act
-	}
-	return p.addFacts()
-}

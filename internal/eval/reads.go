@@ -21,8 +21,8 @@ func (p *Program) noteFacts(r *pdl.Rule) {
 			continue
 		}
 		for _, name := range append([]string{f.Name}, f.AtMost...) { // an input without the wider one would be none that a history has
-			for _, a := range r.Actions {
-				p.actions[a].noteFact(name)
+			for _, a := range p.coveredBy(r) {
+				a.noteFact(name)
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func factsIn(e ast.Expr) map[string]bool {
 // those that its rules read, and the wider ones that bound them. It is nil for
 // an action that is not declared. It must not be changed.
 func (p *Program) FactsOf(action string) []string {
-	if a := p.actions[action]; a != nil {
+	if a := p.of(action); a != nil {
 		return a.facts
 	}
 	return nil

@@ -13,16 +13,15 @@ import (
 func (p *Program) refuse(in *Input, a *action) *kernel.Verdict {
 	req := &in.Request
 	if a == nil {
-		names := kernel.SortedKeys(p.actions)
-		return refusal(kernel.CodeUnknownAction, didYouMean(req.Action, names, "the declared actions are"),
+		return refusal(kernel.CodeUnknownAction, didYouMean(req.Action, p.declared, "the declared actions are"),
 			"the policy declares no action %q", clip(req.Action))
 	}
 	if in.Phase1 {
 		return a.refusePhase1(req)
 	}
 	if a.shape(req.Resource.Type) == nil {
-		return refusal(kernel.CodeUnknownResource, didYouMean(req.Resource.Type, a.types, a.name+" takes"),
-			"%s takes no resource of type %q", a.name, clip(req.Resource.Type))
+		return refusal(kernel.CodeUnknownResource, didYouMean(req.Resource.Type, a.types, a.origin+" takes"),
+			"%s takes no resource of type %q", a.origin, clip(req.Resource.Type))
 	}
 	return nil
 }

@@ -44,8 +44,7 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	}
 	p.noteFacts(r)
 	p.rules = append(p.rules, lowered)
-	for _, name := range r.Actions {
-		a := p.actions[name]
+	for _, a := range p.coveredBy(r) {
 		a.rules = append(a.rules, lowered)
 	}
 	return nil
@@ -120,7 +119,7 @@ func (p *Program) checkRule(r *pdl.Rule) error {
 		return errors.New("it covers no action")
 	}
 	for i, name := range r.Actions {
-		if p.actions[name] == nil {
+		if len(p.under(name)) == 0 {
 			return fmt.Errorf("action %q is not declared", name)
 		}
 		if slices.Contains(r.Actions[:i], name) {
@@ -149,8 +148,12 @@ func (p *Program) checkRule(r *pdl.Rule) error {
 // atom can hold: what its condition may read is declared in all of them.
 func (p *Program) shapesOf(r *pdl.Rule) []*shape {
 	var shapes []*shape
-	for _, name := range r.Actions {
-		a := p.actions[name]
+	seen := map[string]bool{}
+	for _, a := range p.coveredBy(r) {
+		if seen[a.origin] {
+			continue // what is declared as one takes the same
+		}
+		seen[a.origin] = true
 		for _, sh := range a.shapes {
 			if mayBeType(r.Match, sh.resourceType) {
 				shapes = append(shapes, sh)

@@ -4,18 +4,13 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-
-	"github.com/strixlabs/execution-kernel"
 )
 
 // seal prepares what decisions need once every rule is known.
 func (p *Program) seal() {
 	p.layout.seal()
-	var actions []*action
-	for _, name := range kernel.SortedKeys(p.actions) {
-		a := p.actions[name]
+	for _, a := range p.all {
 		a.prepare()
-		actions = append(actions, a)
 		for _, sh := range a.shapes {
 			for i, sec := range sh.sections {
 				sh.members[i] = sec.members
@@ -29,19 +24,23 @@ func (p *Program) seal() {
 		r.alone = p.merge(&Input{}, nowhere, outcome{held: []*rule{r}})
 		r.alone.Constraints = constraints.share(r.alone.Constraints)
 	}
-	gather(actions, func(a *action) *[]tuple { return &a.index.tuples })
-	gather(actions, func(a *action) *[]bucket { return &a.index.buckets })
-	gather(actions, func(a *action) *[]int32 { return &a.index.places })
-	gather(actions, func(a *action) *[]candidate { return &a.candidates })
-	gather(actions, func(a *action) *[]check { return &a.checks })
-	var shapes []*shape
-	for _, a := range actions {
+	gather(p.all, func(a *action) *[]tuple { return &a.index.tuples })
+	gather(p.all, func(a *action) *[]bucket { return &a.index.buckets })
+	gather(p.all, func(a *action) *[]int32 { return &a.index.places })
+	gather(p.all, func(a *action) *[]candidate { return &a.candidates })
+	gather(p.all, func(a *action) *[]check { return &a.checks })
+	var exact, wide []*shape
+	for _, a := range p.all {
 		for _, sh := range a.shapes {
 			sh.index, sh.candidates, sh.checks = a.index, a.candidates, a.checks
-			shapes = append(shapes, sh)
+		}
+		if a.family {
+			wide = append(wide, a.shapes...)
+		} else {
+			exact = append(exact, a.shapes...)
 		}
 	}
-	p.entrance = newEntrance(shapes)
+	p.entrance, p.wide = newEntrance(exact), newEntrance(wide)
 }
 
 // shared holds maps by what is in them: many rules ask for the same.

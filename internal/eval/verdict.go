@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
 // merge makes the verdict of an outcome. Every step is commutative,
@@ -114,7 +115,11 @@ func noMatchingRule(in *Input, sh *shape) string {
 	if in.Phase1 {
 		return "No policy matched " + phase1Cell(&in.Request)
 	}
-	return fmt.Sprintf("no rule allows %s on this %s", sh.action.name, sh.resourceType)
+	// What rules single out has no say here: shadow rules do it, too.
+	if _, isFamily := pdl.Family(sh.action.origin); isFamily {
+		return fmt.Sprintf("no rule allows this action of %s on this %s", sh.action.origin, sh.resourceType)
+	}
+	return fmt.Sprintf("no rule allows %s on this %s", sh.action.origin, sh.resourceType)
 }
 
 func namesOf(rules []*rule) []string {

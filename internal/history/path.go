@@ -38,10 +38,8 @@ func kindOf(s *pdl.Schema, event, root string, names []string) pdl.Kind {
 			all = append(all, r.Attributes)
 		}
 	case "params":
-		for _, a := range s.Actions {
-			if a.Name == event {
-				all = append(all, a.Params)
-			}
+		if a := s.ActionOf(event); a != nil {
+			all = append(all, a.Params)
 		}
 	}
 	for _, attributes := range all {

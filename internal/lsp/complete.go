@@ -160,11 +160,17 @@ func (c *completer) attributes(root string, wanted func(pdl.Symbol) bool) {
 func reads(s pdl.Symbol, actions, types []string) bool {
 	switch {
 	case strings.HasPrefix(s.Name, "params.") && s.Owner != "":
-		return len(actions) == 0 || slices.Contains(actions, s.Owner)
+		return len(actions) == 0 || slices.ContainsFunc(actions, func(name string) bool { return touches(name, s.Owner) })
 	case strings.HasPrefix(s.Name, "resource.") && s.Owner != "":
 		return len(types) == 0 || slices.Contains(types, s.Owner)
 	}
 	return true
+}
+
+// touches reports whether what a rule names and what the schema declares are,
+// or may be, of one request.
+func touches(named, declared string) bool {
+	return pdl.Covers(named, declared) || pdl.Covers(declared, named)
 }
 
 func typeText(s pdl.Symbol) string {
@@ -229,7 +235,7 @@ func wordsOf(pattern *regexp.Regexp, body string) []string {
 func (c *completer) taken(actions []string) []string {
 	var types []string
 	for _, s := range c.symbols {
-		if s.Kind == pdl.ActionSymbol && slices.Contains(actions, s.Name) {
+		if s.Kind == pdl.ActionSymbol && slices.ContainsFunc(actions, func(name string) bool { return touches(name, s.Name) }) {
 			if s.Text == "any" {
 				return nil
 			}
@@ -255,7 +261,28 @@ func (c *completer) named(kind pdl.SymbolKind, shown int) {
 	}
 }
 
-var plainWord = regexp.MustCompile(`^[\pL\pN_][\pL\pN_./+@ -]*$`)
+// actions offers what one request can name: no families.
+func (c *completer) actions() {
+	for _, s := range c.symbols {
+		if s.Kind == pdl.ActionSymbol && pdl.IsAction(s.Name) {
+			c.value(s.Name, kindValue, s.Text, "")
+		}
+	}
+}
+
+// families offers the families around the actions that the schema declares.
+func (c *completer) families() {
+	for _, s := range c.symbols {
+		if s.Kind != pdl.ActionSymbol {
+			continue
+		}
+		for family := range pdl.Families(s.Name) {
+			c.value(family, kindValue, "every action under it", "")
+		}
+	}
+}
+
+var plainWord = regexp.MustCompile(`^[\pL\pN_][\pL\pN_./+@* -]*$`)
 
 // value offers a value, in quotes where it needs them.
 func (c *completer) value(word string, kind int, detail, about string) {
@@ -304,9 +331,14 @@ func (c *completer) values() {
 func (c *completer) referred(what pdl.Reference, path []string) {
 	switch what {
 	case pdl.ActionName:
+		if c.p.kind == "test" {
+			c.actions()
+			return
+		}
 		c.named(pdl.ActionSymbol, kindValue)
+		c.families()
 	case pdl.EventName:
-		c.named(pdl.ActionSymbol, kindValue)
+		c.actions()
 		c.named(pdl.EventSymbol, kindValue)
 	case pdl.ResourceTypeName:
 		c.named(pdl.ResourceTypeSymbol, kindValue)
@@ -349,7 +381,7 @@ func (c *completer) requestValue(path []string) {
 	}
 	switch {
 	case strings.HasSuffix(key, ".action"):
-		c.named(pdl.ActionSymbol, kindValue)
+		c.actions()
 	case key == "resource.type":
 		c.named(pdl.ResourceTypeSymbol, kindValue)
 	default:

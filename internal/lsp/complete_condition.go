@@ -74,7 +74,7 @@ func (c *completer) texts(before string) {
 	switch path {
 	case "":
 	case "action":
-		c.named(pdl.ActionSymbol, kindValue)
+		c.actions()
 	default:
 		c.valuesOf(path)
 	}

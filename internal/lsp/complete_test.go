@@ -149,6 +149,35 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// TestCompleteFamilies: a rule may name any family around what is declared; a
+// request names one action.
+func TestCompleteFamilies(t *testing.T) {
+	c := started(t, map[string]string{"schema.yaml": strings.Replace(schema, "  clear:\n",
+		"  mcp.github.*: {resource: service, params: {repo: string}}\n  mcp.slack.send: {resource: bucket, params: {text: string}}\n  clear:\n", 1)})
+	for _, k := range []struct {
+		name, marked string
+		has, not     []string
+	}{
+		{"actions", ruleHead + "    match: {action: ‸", []string{"deploy", "mcp.github.*", "mcp.*", "mcp.slack.*", "mcp.slack.send"}, nil},
+		{"the action of a test", "pdl: v1\nkind: test\nname: x\nbase:\n  action: ‸", []string{"deploy", "mcp.slack.send"}, []string{"mcp.github.*", "mcp.*"}},
+		{"attributes of the family around", ruleHead + "    match: {action: mcp.github.merge}\n    when: params.‸", []string{"repo"}, []string{"text", "version"}},
+		{"attributes of what is under it", ruleHead + "    match: {action: mcp.slack.*}\n    when: params.‸", []string{"text"}, []string{"repo", "version"}},
+		{"resource attributes of the family around", ruleHead + "    match: {action: mcp.github.merge}\n    when: resource.‸", []string{"environment"}, []string{"size"}},
+	} {
+		offered := labels(c.complete("q.yaml", k.marked))
+		for _, want := range k.has {
+			if !slices.Contains(offered, want) {
+				t.Errorf("%s: %q is not offered, but %q", k.name, want, offered)
+			}
+		}
+		for _, not := range k.not {
+			if slices.Contains(offered, not) {
+				t.Errorf("%s: %q is offered", k.name, not)
+			}
+		}
+	}
+}
+
 // TestCompletionReplacesTheWord applies what is offered.
 func TestCompletionReplacesTheWord(t *testing.T) {
 	c := started(t, map[string]string{"schema.yaml": schema, "p.yaml": policy})

@@ -132,7 +132,19 @@ func (c *completer) refersTo(what pdl.Reference, word string) []pdl.Symbol {
 	case what == pdl.AttributeValue && lastKey(c.p.path) == "resource.type":
 		what = pdl.ResourceTypeName
 	}
-	return c.find(func(s pdl.Symbol) bool { return s.Name == word && slices.Contains(kindsOf[what], s.Kind) })
+	named := func(name string) []pdl.Symbol {
+		return c.find(func(s pdl.Symbol) bool { return s.Name == name && slices.Contains(kindsOf[what], s.Kind) })
+	}
+	found := named(word)
+	if len(found) > 0 || what != pdl.ActionName && what != pdl.EventName {
+		return found
+	}
+	for family := range pdl.Families(word) { // what types it
+		if found = named(family); len(found) > 0 {
+			break
+		}
+	}
+	return found
 }
 
 func (s *server) definition(d documentParams) any {

@@ -54,7 +54,7 @@ type Schema struct {
 	Registered  bool // agents that the registry does not know, and what no capability covers, are denied
 	Agent       []Attribute
 	Resources   []ResourceType
-	Actions     []Action
+	Actions     []Action    // sorted by Name
 	Context     []Attribute // without `now`, which always exists
 	Facts       []Fact      // sorted by Name
 	Constraints []Constraint
@@ -113,9 +113,9 @@ type ResourceType struct {
 	Attributes []Attribute
 }
 
-// An Action is a declared action.
+// An Action is a declared action, or family of actions.
 type Action struct {
-	Name      string
+	Name      string   // deploy, or mcp.github.* for a family; see [Family]
 	Resources []string // the resource types it takes, sorted; `any` is spelt out
 	Params    []Attribute
 	Risk      kernel.Risk // the least risk of this action
@@ -142,7 +142,7 @@ type Constraint struct {
 // A Rule is a rule of a policy, or a row of a table.
 type Rule struct {
 	Name        string   // document/id
-	Actions     []string // the declared actions it covers, sorted
+	Actions     []string // the actions and families its match names, sorted; see [Covers]
 	Match       []Atom   // all must hold; sorted by Path
 	Beats       []Atoms  // table rows that go first: where all atoms of one of these hold, this rule does not
 	When        *Condition

@@ -47,6 +47,7 @@ type compiler struct {
 	cel       *celEnvironment
 	nodes     int // of all conditions, variables put in
 	cells     int // of all tables
+	covered   int // actions, by all rules
 	needs     []Need
 	events    map[string]*event
 	workflows map[string]*workflow // by name of the approval document
@@ -82,6 +83,7 @@ func (c *compiler) compile(files []File) *Bundle {
 	c.each("policy", c.compilePolicy)
 	c.each("table", c.compileTable)
 	c.finishApprovals()
+	c.finishFamilies(schema.at)
 	c.unusedFacts()
 	c.unusedDeclarations()
 	slices.SortFunc(c.bundle.Rules, func(a, b *Rule) int { return cmp.Compare(a.Name, b.Name) })

@@ -28,19 +28,21 @@ type member struct {
 // A typing is what conditions over a set of pairs may read: the intersection
 // of the attributes of all of them.
 type typing struct {
-	actions, types []string
+	names          []string                     // that the match names: actions and families
+	actions, types []string                     // the declarations behind them, and the types that those take
 	members        map[string]map[string]member // by root, by name; of nested records by path: payment.amount_cents
 	checker        *checker.Env
 }
 
-// typingOf returns the typing of the pairs that actions make with the resource
-// types among types that they take. Equal sets share one.
-func (c *compiler) typingOf(actions, types []string) *typing {
-	key := strings.Join(actions, "\x00") + "\x01" + strings.Join(types, "\x00")
+// typingOf returns the typing of the pairs that actions, which names of a match
+// stand for, make with the resource types among types that they take. Equal
+// sets share one.
+func (c *compiler) typingOf(names, actions, types []string) *typing {
+	key := strings.Join(names, "\x00") + "\x01" + strings.Join(actions, "\x00") + "\x01" + strings.Join(types, "\x00")
 	if t := c.cel.typings[key]; t != nil {
 		return t
 	}
-	t := &typing{actions: actions, types: c.takenBy(actions, types), members: map[string]map[string]member{}}
+	t := &typing{names: names, actions: actions, types: c.takenBy(actions, types), members: map[string]map[string]member{}}
 	t.members["agent"] = single(c.schema.Agent, "id")
 	t.members["context"] = single(c.schema.Context, "")
 	t.members["context"]["now"] = member{typ: Type{Kind: Timestamp}}

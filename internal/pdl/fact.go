@@ -184,7 +184,11 @@ func (c *compiler) eventOf(f *fields) (origin, bool) {
 	if !ok {
 		return origin{}, false
 	}
-	if a := c.actions[name]; a != nil {
+	if strings.Contains(name, "*") {
+		c.errorf(n.span(), "name one action, in a fact of its own", "a fact is about one action, and %s is a family", clip(name))
+		return origin{}, false
+	}
+	if a := c.schema.ActionOf(name); a != nil {
 		return origin{name: name, resources: a.Resources, params: a.Params}, true
 	}
 	if e := c.events[name]; e != nil {

@@ -111,7 +111,7 @@ func (c *compiler) declareEvents(n *node) {
 		switch {
 		case !isWord(name):
 			c.errorf(p.key.span(), "use letters, digits and _ - . / : @ +", "%q is no name for an event", clip(name))
-		case c.actions[name] != nil:
+		case c.schema.ActionOf(name) != nil:
 			c.errorf(p.key.span(), "name it otherwise", "%q is an action: the kernel's own decisions are its history", name)
 		default:
 			c.events[name] = c.event(name, p)

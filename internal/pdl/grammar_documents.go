@@ -47,7 +47,7 @@ var schemaForm = head("schema", matching(namePattern, 128), "Names the bundle.",
 	Key{Name: "resources", Required: true, About: "Resource types with their attributes; {} for a type without any.",
 		Form:     mappingOf(Text{Most: 256}, attributesForm("request", "registry", "registry?"), "A resource type: its attributes. resource.type and resource.id always exist."),
 		Examples: []string{"{service: {environment: \"enum(staging, production)\"}}"}},
-	Key{Name: "actions", Required: true, Form: mappingOf(Text{Most: 256}, actionForm, "An action."), About: "What can be asked for."},
+	Key{Name: "actions", Required: true, Form: mappingOf(Text{Most: 256}, actionForm, "An action, or a family: mcp.github.* is every action under it."), About: "What can be asked for."},
 	Key{Name: "context", Form: attributesForm("request"), About: "What else a request may tell. context.now, the instant of the decision, always exists."},
 	Key{Name: "facts", Form: mappingOf(Text{Pattern: attributePattern, Most: 129}, factForm, "A fact, read as facts.name. A last is optional: its name ends in ?."),
 		About: "What rules can read of the history.", Examples: []string{"{deploys_1h: {event: deploy, by: [agent.id], count: true, within: 1h}}"}},
@@ -146,8 +146,8 @@ var ruleForm = &Form{Keys: []Key{
 }}
 
 var matchForm = &Form{
-	Keys: []Key{{Name: "action", Required: true, Form: oneOrMore(naming(ActionName)), About: "The action, or a list of them.",
-		Examples: []string{"deploy", "[deploy, rollback]"}}},
+	Keys: []Key{{Name: "action", Required: true, Form: oneOrMore(naming(ActionName)), About: "The action or the family of actions, or a list of them.",
+		Examples: []string{"deploy", "[deploy, rollback]", "mcp.github.*"}}},
 	Other: &Rest{Names: Text{Pattern: pathPattern, Refers: AttributePath}, Form: oneOrMore(naming(AttributeValue)),
 		About: "A required attribute of type enum, string or bool: its value, or a list that means any of them."},
 }

@@ -27,12 +27,13 @@ func (c *compiler) match(f *fields, r *Rule) *typing {
 		c.errorf(n.span(), "name the actions it is about", "match needs action")
 		return nil
 	}
-	r.Actions = c.matchedActions(action)
-	types := c.matchedTypes(resourceType, r.Actions)
-	if len(r.Actions) == 0 || len(types) == 0 {
+	var actions []string
+	r.Actions, actions = c.matchedActions(action)
+	types := c.matchedTypes(resourceType, actions)
+	if len(actions) == 0 || len(types) == 0 || !c.covering(action.span(), len(actions)) {
 		return nil
 	}
-	covered := c.typingOf(r.Actions, types)
+	covered := c.typingOf(r.Actions, actions, types)
 	for _, p := range n.pairs {
 		if p.key.text != "action" {
 			c.atom(p, covered, r)
@@ -42,17 +43,28 @@ func (c *compiler) match(f *fields, r *Rule) *typing {
 	return covered
 }
 
-func (c *compiler) matchedActions(n *node) []string {
-	return c.distinct(n, "action", func(item *node, name string) bool {
-		if strings.Contains(name, "*") {
-			c.errorf(item.span(), "list the actions", "this version has no action families")
+// matchedActions reads the actions and families that a match names, and
+// returns with them the declarations that type what they cover.
+func (c *compiler) matchedActions(n *node) (named, covered []string) {
+	named = c.distinct(n, "action", func(item *node, name string) bool {
+		if problem, hint := familyProblem(name); problem != "" && strings.Contains(name, "*") {
+			c.errorf(item.span(), hint, "%s", problem)
 			return false
 		}
-		if c.actions[name] == nil {
+		under := c.schema.under(name)
+		if len(under) == 0 {
 			c.errorf(item.span(), c.near(name, kernel.SortedKeys(c.actions), "the schema declares "), "unknown action %q", clip(name))
 		}
-		return c.actions[name] != nil
+		covered = append(covered, under...)
+		return len(under) > 0
 	})
+	for _, item := range c.oneOrMore(n, "action") {
+		if i := slices.IndexFunc(named, func(name string) bool { return name != item.text && Covers(name, item.text) }); i >= 0 {
+			c.warnf(item.span(), "leave it out", "%s is one of %s already", clip(item.text), named[i])
+		}
+	}
+	slices.Sort(covered)
+	return named, slices.Compact(covered)
 }
 
 // matchedTypes returns the resource types that the actions take and the match

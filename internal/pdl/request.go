@@ -23,7 +23,7 @@ func (c *compiler) request(t *Test, in tree, at span) {
 	}
 	t.Facts = c.testFacts(t, in)
 	defer c.lacking(in, r, at)
-	action, resourceType := c.actions[r.Action], c.types[r.Resource.Type]
+	action, resourceType := c.schema.ActionOf(r.Action), c.types[r.Resource.Type]
 	if action == nil {
 		r.Agent.Attributes = c.untyped(in, "agent", "id")
 		r.Params, r.Context = c.untyped(in, "params"), c.untyped(in, "context", "now")
@@ -51,7 +51,7 @@ func (c *compiler) requestName(in tree, path string) string {
 // lacking reports, in one sentence, what the request of a case needs.
 func (c *compiler) lacking(in tree, r *kernel.Request, at span) {
 	needed := []string{"action", "agent.id", "resource.id", "resource.type"}
-	if action := c.actions[r.Action]; action != nil {
+	if action := c.schema.ActionOf(r.Action); action != nil {
 		needed = append(needed, in.required("agent", c.schema.Agent)...)
 		needed = append(needed, in.required("context", c.schema.Context)...)
 		needed = append(needed, in.required("params", action.Params)...)

@@ -210,9 +210,15 @@ func (c *compiler) declareActions(n *node) {
 		name := p.key.text
 		switch {
 		case strings.Contains(name, "*"):
-			c.errorf(p.key.span(), "declare each action", "this version has no action families")
+			if problem, hint := familyProblem(name); problem != "" {
+				c.errorf(p.key.span(), hint, "%s", problem)
+				continue
+			}
+			c.schema.Actions = append(c.schema.Actions, c.action(name, p.value))
 		case !isWord(name):
 			c.errorf(p.key.span(), "use letters, digits and _ - . / : @ +", "%q is no name for an action", clip(name))
+		case !IsAction(name):
+			c.errorf(p.key.span(), "write mcp.github.create_issue", "%q has an empty segment: something stands between two dots, and around them", clip(name))
 		default:
 			c.schema.Actions = append(c.schema.Actions, c.action(name, p.value))
 		}

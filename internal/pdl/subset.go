@@ -113,6 +113,23 @@ type declared struct {
 	path   string
 	values []string // of an enum
 	shared []string // of the enum, anywhere in the schema
+	names  *Schema  // of `action`, whose values may be families: what declares them
+}
+
+// has reports a value that the attribute can have where the match holds.
+func (d *declared) has(s string) bool {
+	if d.names == nil {
+		return slices.Contains(d.values, s)
+	}
+	return d.anywhere(s) && slices.ContainsFunc(d.values, func(name string) bool { return Covers(name, s) })
+}
+
+// anywhere reports a value that it can have for some request.
+func (d *declared) anywhere(s string) bool {
+	if d.names == nil {
+		return slices.Contains(d.shared, s)
+	}
+	return d.names.ActionOf(s) != nil
 }
 
 // declaredAs returns what the schema says about an attribute, `action` or a
@@ -127,11 +144,7 @@ func (v *verifier) declaredAs(e ast.Expr) *declared {
 			}
 		}
 		if path == "action" {
-			all := make([]string, len(v.weaver.c.schema.Actions))
-			for i, a := range v.weaver.c.schema.Actions {
-				all[i] = a.Name
-			}
-			return &declared{path, t.actions, all}
+			return &declared{path: path, values: t.names, names: v.weaver.c.schema}
 		}
 		return nil
 	}
@@ -140,7 +153,7 @@ func (v *verifier) declaredAs(e ast.Expr) *declared {
 	}
 	m, _ := t.member(path)
 	if m.typ.Kind == Enum || m.typ.Kind == List && m.typ.Elem.Kind == Enum {
-		return &declared{path, enumValues(m.typ), m.everUsed}
+		return &declared{path: path, values: enumValues(m.typ), shared: m.everUsed}
 	}
 	return nil
 }
@@ -167,16 +180,17 @@ func (v *verifier) enumLiterals(enum, other ast.Expr) {
 			continue
 		}
 		// A variable may serve rules that see different values.
-		values := d.values
-		if v.weaver.spots[x.ID()].passage != v.weaver.root {
-			values = d.shared
-		}
+		own := v.weaver.spots[x.ID()].passage == v.weaver.root
 		s := string(x.AsLiteral().(types.String))
 		switch {
-		case slices.Contains(values, s):
-		case slices.Contains(d.shared, s):
-			v.fail(x, v.weaver.c.near("", values, "there its values are "), "%q is not a value of %s where the match holds", clip(s), d.path)
+		case own && d.has(s), !own && d.anywhere(s):
+		case own && d.anywhere(s):
+			v.fail(x, v.weaver.c.near("", d.values, "there its values are "), "%q is not a value of %s where the match holds", clip(s), d.path)
 		default:
+			values := d.values
+			if !own && d.names == nil {
+				values = d.shared
+			}
 			v.fail(x, v.weaver.c.near(s, values, "its values are "), "%q is not a value of %s", clip(s), d.path)
 		}
 	}

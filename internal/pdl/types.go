@@ -15,6 +15,7 @@ const (
 	maxLength     = 1 << 20 // the largest bound of a string
 	maxItems      = 1 << 16 // the largest bound of a list
 	maxValues     = 1_000   // values of an enum
+	maxWord       = 256     // bytes of an enum value, or of the name of an action or a resource type
 )
 
 var typeForms = []string{"bool", "string", "string(..N)", "int", "int(lo..hi)", "enum(a, b)", "timestamp", "duration", "list(T)", "list(T, ..N)"}
@@ -214,10 +215,12 @@ func bound(s string, limit int) (n int, problem string) {
 // isWord reports whether s can be an enum value or the name of an action or a
 // resource type: letters, digits and _ - . / : @ +, single spaces inside.
 func isWord(s string) bool {
-	if s == "" || len(s) > 256 || strings.TrimSpace(s) != s || strings.Contains(s, "  ") {
+	if s == "" || len(s) > maxWord || strings.TrimSpace(s) != s || strings.Contains(s, "  ") {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-./:@+ ", r)
-	})
+	return !strings.ContainsFunc(s, func(r rune) bool { return !isWordRune(r) })
+}
+
+func isWordRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./:@+ ", r)
 }

@@ -144,7 +144,7 @@ func (c *compiler) checkAlone(v *variable, vars *variables) {
 			}
 			trial := *c
 			trial.found, trial.seen, trial.failed = nil, map[Diagnostic]bool{}, false
-			trial.check(v.passage, trial.typingOf([]string{a.Name}, []string{r}), vars, false)
+			trial.check(v.passage, trial.typingOf([]string{a.Name}, []string{a.Name}, []string{r}), vars, false)
 			if best == nil || len(trial.found) < len(best.found) {
 				best = &trial
 			}
