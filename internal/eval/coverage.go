@@ -46,7 +46,7 @@ func CoverFully(p *Program, tests []*pdl.Test) FullCoverage {
 	f := FullCoverage{NeverMatched: []string{}, NeverWon: []string{}, NeverDecisive: brief.NeverDecisive, Branches: []Branch{}}
 	branches, shown := map[string][]pdl.Branch{}, map[string][]seen{}
 	for _, r := range p.rules {
-		if r.When != nil {
+		if r.When != nil && !r.Row { // what decides that a row wins, nobody wrote
 			when, err := r.packed.condition()
 			if err != nil {
 				continue

@@ -110,6 +110,9 @@ func (g *gen) bundle() string {
 	if g.pick(2) == 1 {
 		g.table(&b)
 	}
+	if g.pick(3) == 1 {
+		g.derived(&b)
+	}
 	return b.String()
 }
 
@@ -194,6 +197,31 @@ func (g *gen) table(b *strings.Builder) {
 		}
 		if g.pick(2) == 1 {
 			g.row(b, role, `"*"`)
+		}
+	}
+	g.row(b, `"*"`, `"*"`)
+}
+
+// derived writes a table over variables, which may err.
+func (g *gen) derived(b *strings.Builder) {
+	g.common, g.vars = true, nil
+	fmt.Fprintf(b, "---\npdl: v1\nkind: table\nname: derived\nmatch: {action: [deploy, backup, tool.git.*]}\nvariables:\n  deep: %s\n",
+		quoted("variables.wide == \"large\" && "+g.bool(1)))
+	fmt.Fprintf(b, "  size: %s\n  wide: %s\n", quoted(g.bool(2)+" ? agent.role : \"small\""), quoted(g.bool(2)+" ? \"large\" : \"small\""))
+	fmt.Fprintf(b, "  nested: %s\n", quoted("variables.deep ? \"large\" : variables.wide"))
+	fmt.Fprintf(b, "inputs: [%s, variables.size]\noutputs: [effect, risk, approvals, constraints]\nrows:\n", g.one("variables.nested", "resource.type"))
+	firsts := []string{"large", "small"}
+	if strings.Contains(b.String(), "inputs: [resource.type, variables.size]") {
+		firsts = []string{"service", "database"}
+	}
+	for _, first := range firsts {
+		for _, size := range []string{"junior", "sre", "small"} {
+			if g.pick(3) == 1 {
+				g.row(b, first, size)
+			}
+		}
+		if g.pick(2) == 1 {
+			g.row(b, first, `"*"`)
 		}
 	}
 	g.row(b, `"*"`, `"*"`)

@@ -351,6 +351,9 @@ func (c *completer) referred(what pdl.Reference, path []string) {
 		c.attributes("", func(s pdl.Symbol) bool {
 			return s.Kind == pdl.AttributeSymbol && (c.p.kind != "table" || s.Type.Kind == pdl.Enum)
 		})
+		if c.p.kind == "table" {
+			c.variables()
+		}
 	case pdl.RequestPath:
 		c.attributes("", func(s pdl.Symbol) bool { return s.Kind == pdl.AttributeSymbol })
 	case pdl.AttributeValue:
@@ -406,6 +409,26 @@ func (c *completer) valuesOf(path string) {
 	}
 }
 
+// variables offers the variables of the document.
+func (c *completer) variables() {
+	for _, s := range c.symbols {
+		if s.Kind == pdl.VariableSymbol && s.Owner == c.document() {
+			c.value(s.Name, kindField, s.Text, "")
+		}
+	}
+}
+
+var armText = regexp.MustCompile(`[?:]\s*"([^"\\]+)"`)
+
+// armsOf offers the texts that a variable of the document can be.
+func (c *completer) armsOf(path string) {
+	for _, s := range c.pathSymbols(path) {
+		for _, m := range armText.FindAllStringSubmatch(s.Text, -1) {
+			c.value(m[1], kindEnumMember, path, "")
+		}
+	}
+}
+
 // closedValues lists the values of an enum, a bool, or a list of them.
 func closedValues(t pdl.Type) []string {
 	switch {
@@ -429,7 +452,11 @@ func (c *completer) cell() {
 	inputs, outputs := c.listLine(inputsLine), c.listLine(outputsLine)
 	switch at := c.p.item; {
 	case at < len(inputs):
-		c.valuesOf(inputs[at])
+		if strings.HasPrefix(inputs[at], "variables.") {
+			c.armsOf(inputs[at])
+		} else {
+			c.valuesOf(inputs[at])
+		}
 		c.value("*", kindValue, "every value", "")
 	case at-len(inputs) < len(outputs):
 		form, _ := pdl.KindForm("policy")

@@ -111,6 +111,9 @@ func TestCompletion(t *testing.T) {
 
 		{"inputs", "pdl: v1\nkind: table\nname: x\nmatch: {action: deploy}\ninputs: [‸", []string{"agent.role", "resource.environment", "params.strategy"}, []string{"agent.team"}},
 		{"outputs", "pdl: v1\nkind: table\nname: x\noutputs: [effect, ‸", []string{"risk", "reason"}, nil},
+		{"a variable as an input", derivedHead + "inputs: [‸", []string{"variables.size", "agent.role"}, []string{"variables.mine", "variables.foreign"}},
+		{"a cell of a variable", derivedHead + "inputs: [agent.role, variables.size]\noutputs: [effect]\nrows:\n  - [junior, ‸", []string{"big", "small", "*"}, []string{"junior", "fast"}},
+		{"names in a table's variable", "pdl: v1\nkind: table\nname: x\nmatch: {action: deploy}\nvariables:\n  size: params.‸", []string{"fast"}, nil},
 		{"a cell", "pdl: v1\nkind: table\nname: x\nmatch: {action: deploy}\ninputs: [agent.role, resource.environment]\noutputs: [effect, risk]\nrows:\n  - [junior, ‸",
 			[]string{"staging", "production", "*"}, []string{"junior"}},
 		{"a cell of an output", "pdl: v1\nkind: table\nname: x\ninputs: [agent.role]\noutputs: [effect, risk]\nrows:\n  - [junior, DENY, lo‸]", []string{"low", "high"}, []string{"DENY"}},
@@ -148,6 +151,8 @@ func TestCompletion(t *testing.T) {
 		})
 	}
 }
+
+const derivedHead = "pdl: v1\nkind: table\nname: x\nmatch: {action: deploy}\nvariables:\n  size: 'params.fast ? \"big\" : \"small\"'\n"
 
 // TestCompleteFamilies: a rule may name any family around what is declared; a
 // request names one action.

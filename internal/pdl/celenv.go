@@ -27,6 +27,8 @@ const (
 	maxAllNodes  = 1_000_000 // nodes of all conditions of a bundle
 	maxPattern   = 1_000     // characters of a regular expression
 
+	maxRowCondition = 1 << 17 // characters of what decides that a row wins
+
 	maxPatternSize = 20_000 // states of a regular expression
 )
 
@@ -58,6 +60,7 @@ func ownFunctions() []*decls.FunctionDecl {
 // A celEnvironment holds what all conditions of a bundle share.
 type celEnvironment struct {
 	parser  *parser.Parser
+	rows    *parser.Parser // of the conditions of rows, which nobody wrote
 	base    *checker.Env
 	typings map[string]*typing
 	data    map[string]map[string]*types.Type // by document, by name
@@ -86,13 +89,7 @@ func newCELEnvironment(c *compiler) *celEnvironment {
 	for _, d := range c.bundle.Data {
 		e.constants[d.Path] = d
 	}
-	e.parser = must(parser.NewParser(
-		parser.Macros(parser.HasMacro, parser.AllMacro, parser.ExistsMacro, parser.ExistsOneMacro),
-		parser.MaxRecursionDepth(maxParsing),
-		parser.ExpressionSizeCodePointLimit(maxCondition),
-		parser.ErrorReportingLimit(4),
-		parser.EnableIdentEscapeSyntax(false),
-	))
+	e.parser, e.rows = newParser(maxCondition), newParser(maxRowCondition)
 	e.base = must(checker.NewEnv(containers.DefaultContainer, noTypes{}))
 	for _, f := range stdlib.Functions() {
 		if slices.Contains(celFunctions, f.Name()) {
@@ -105,9 +102,24 @@ func newCELEnvironment(c *compiler) *celEnvironment {
 	return e
 }
 
+// newParser returns a parser of texts up to a number of characters.
+func newParser(most int) *parser.Parser {
+	return must(parser.NewParser(
+		parser.Macros(parser.HasMacro, parser.AllMacro, parser.ExistsMacro, parser.ExistsOneMacro),
+		parser.MaxRecursionDepth(maxParsing),
+		parser.ExpressionSizeCodePointLimit(most),
+		parser.ErrorReportingLimit(4),
+		parser.EnableIdentEscapeSyntax(false),
+	))
+}
+
 // parse asks the parser of CEL, which is not ours: should it panic, the
 // condition is refused like any other that cannot be read.
 func (e *celEnvironment) parse(text string) (tree *ast.AST, errs *common.Errors) {
+	return e.parseBy(e.parser, text)
+}
+
+func (e *celEnvironment) parseBy(p *parser.Parser, text string) (tree *ast.AST, errs *common.Errors) {
 	source := common.NewTextSource(text)
 	defer func() {
 		if recover() != nil {
@@ -115,7 +127,7 @@ func (e *celEnvironment) parse(text string) (tree *ast.AST, errs *common.Errors)
 			errs.ReportErrorString(common.NoLocation, "the parser gave up")
 		}
 	}()
-	return e.parser.Parse(source)
+	return p.Parse(source)
 }
 
 // must unwraps what can only fail when the constants above are wrong.

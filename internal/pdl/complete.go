@@ -133,15 +133,23 @@ func (c *compiler) beats(t *table) bool {
 	sorted := slices.SortedFunc(slices.Values(t.rows), func(a, b *row) int { return strings.Compare(a.label(), b.label()) })
 	pairs := 0
 	for _, r := range t.rows {
+		var rivals []*row
 		for _, s := range sorted {
 			if s.mask == r.mask || s.mask&r.mask != r.mask || !agree(r, s, r.mask) {
 				continue
 			}
-			r.rule.Beats = append(r.rule.Beats, t.atoms(s, false))
+			if s.mask&^r.mask&t.derived == 0 {
+				r.rule.Beats = append(r.rule.Beats, t.atoms(s, false))
+			} else {
+				rivals = append(rivals, s)
+			}
 			if pairs++; pairs > maxPairs {
 				c.errorf(t.at, "split it", "the table has more than %d pairs of rows of which one goes first", maxPairs)
 				return false
 			}
+		}
+		if !c.rowCondition(t, r, rivals) {
+			return false
 		}
 	}
 	return true
@@ -204,6 +212,10 @@ func (c *compiler) domain(t *table, action, resourceType string) (domain [][]str
 	}
 	domain = make([][]string, len(t.inputs))
 	for i, in := range t.inputs {
+		if t.derived&(1<<i) != 0 {
+			domain[i] = in.values
+			continue
+		}
 		own := c.ownValues(in.path, action, resourceType)
 		domain[i] = slices.DeleteFunc(slices.Clone(own), func(v string) bool { return !slices.Contains(in.values, v) })
 	}

@@ -158,8 +158,10 @@ var obligationsForm = mappingOf(Text{Pattern: memberPattern, Refers: ConstraintN
 
 var tableForm = head("table", matching(namePattern, 128), "Names the table. A row is called after its values: table/webapp-production.",
 	Key{Name: "match", Required: true, Form: matchForm, About: "What every row is about."},
+	Key{Name: "variables", Form: mappingOf(Text{Pattern: lowerPattern, Most: 128}, conditionForm, "A variable, read as variables.name."),
+		About: "Named expressions, for inputs.", Examples: []string{"{amount: 'params.cents > 10000 ? \"large\" : \"small\"'}"}},
 	Key{Name: "inputs", Required: true, Form: listOf(naming(AttributePath)),
-		About: "One to eight required attributes of type enum, or resource.type: the first columns.", Examples: []string{"[resource.type, resource.environment]"}},
+		About: "The first columns, one to eight: required attributes of type enum, resource.type, or variables whose values can be told from their text.", Examples: []string{"[resource.type, resource.environment]"}},
 	Key{Name: "outputs", Required: true, Form: listOf(words(tableOutputs...)), About: "What the further columns hold; effect is needed.",
 		Examples: []string{"[effect, risk, approvals]"}},
 	Key{Name: "rows", Required: true, About: "For each input a value, or \"*\" for every value; then the outputs.",

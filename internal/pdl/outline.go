@@ -194,6 +194,7 @@ var declarations = []declaration{
 	{"schema", []string{"constraints", "*"}, ConstraintSymbol, ""},
 	{"policy", []string{"variables", "*"}, VariableSymbol, "variables."},
 	{"policy", []string{"rules", "[]", "id"}, RuleSymbol, ""},
+	{"table", []string{"variables", "*"}, VariableSymbol, "variables."},
 	{"table", []string{"rows", "[]"}, RuleSymbol, ""},
 	{"data", []string{"types", "*"}, ConstantSymbol, "data."},
 	{"calendar", []string{"name"}, CalendarSymbol, "calendar."},

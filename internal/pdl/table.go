@@ -25,6 +25,8 @@ type table struct {
 	match   []Atom
 	actions []string
 	typing  *typing
+	vars    *variables
+	derived uint // bit i: input i is a variable
 	inputs  []input
 	outputs []string
 	rows    []*row
@@ -51,12 +53,15 @@ type row struct {
 func (r *row) label() string { return strings.Join(r.values, "-") }
 
 func (c *compiler) compileTable(d *document) {
-	f := c.fields(d.root, "a table", tableForm.names(), []later{
-		{"variables", "this version has no variables in tables"},
-	})
+	f := c.fields(d.root, "a table", tableForm.names(), nil)
 	head := &Rule{}
-	t := &table{name: d.name, at: d.at, typing: c.match(f, head)}
+	t := &table{name: d.name, at: d.at, typing: c.match(f, head), vars: &variables{uncertain: true}}
 	t.match, t.actions = head.Match, head.Actions
+	if n := f.got["variables"]; n != nil {
+		t.vars = c.variables(n)
+		defer func() { c.unused(t.vars) }()
+		t.vars.uncertain = true // until every input could be read
+	}
 	inputs, outputs, rows := f.need("inputs"), f.need("outputs"), f.need("rows")
 	if t.typing == nil || inputs == nil || outputs == nil || rows == nil {
 		return
@@ -64,6 +69,7 @@ func (c *compiler) compileTable(d *document) {
 	if !c.tableInputs(t, inputs) || !c.tableOutputs(t, outputs) {
 		return
 	}
+	t.vars.uncertain = false
 	t.at = f.keys["rows"].span()
 	c.tableRows(t, rows)
 	if len(t.rows) != len(rows.items) || len(t.rows) == 0 {
@@ -92,7 +98,15 @@ func (c *compiler) tableInputs(t *table, n *node) bool {
 			c.errorf(item.span(), "", "the input %s is listed twice", path)
 			continue
 		}
-		if values, ok := c.tableInput(t, item, path); ok {
+		name, derived := strings.CutPrefix(path, "variables.")
+		var values []string
+		if derived {
+			values, ok = c.variableInput(t, item, name)
+			t.derived |= 1 << len(t.inputs)
+		} else {
+			values, ok = c.tableInput(t, item, path)
+		}
+		if ok {
 			t.inputs = append(t.inputs, input{path, values})
 		}
 	}
@@ -100,16 +114,12 @@ func (c *compiler) tableInputs(t *table, n *node) bool {
 }
 
 func (c *compiler) tableInput(t *table, item *node, path string) ([]string, bool) {
-	if strings.HasPrefix(path, "variables.") {
-		c.errorf(item.span(), "", "this version has no variables as inputs")
-		return nil, false
-	}
 	m, ok := c.matchable(item, path, t.typing)
 	if !ok {
 		return nil, false
 	}
 	if m.typ.Kind != Enum {
-		c.errorf(item.span(), "use a policy for it", "%s is %s; inputs are enums and resource.type", path, m.typ.short())
+		c.errorf(item.span(), "use a policy for it", "%s is %s; inputs are enums, resource.type, and variables that are made of texts", path, m.typ.short())
 		return nil, false
 	}
 	for _, a := range t.match {
@@ -197,12 +207,12 @@ func (c *compiler) tableRules(t *table) {
 	}
 }
 
-// atoms returns the explicit columns of a row, and the table's own atoms on
-// other paths when all is set.
+// atoms returns the explicit columns of a row that are attributes, and the
+// table's own atoms on other paths when all is set.
 func (t *table) atoms(r *row, all bool) []Atom {
 	var list []Atom
 	for i, in := range t.inputs {
-		if r.mask&(1<<i) != 0 {
+		if r.mask&^t.derived&(1<<i) != 0 {
 			list = append(list, Atom{Path: in.path, Values: []string{r.values[i]}})
 		}
 	}
