@@ -1,6 +1,9 @@
 package kernel
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Verdict is what the policy says about a request: a pure function of the
 // program, the request and the instant, byte for byte the same every time.
@@ -24,7 +27,27 @@ type Decision struct {
 	Verdict
 	DecidedAt time.Time `json:"decided_at"` // the instant it was decided for, UTC
 	Entry     EntryRef  `json:"entry"`
+	KeptBy    KeptBy    `json:"kept_by,omitzero"`  // nil where whoever executes keeps every constraint
 	Replayed  bool      `json:"replayed,omitzero"` // the recorded answer to an earlier call with this request_id
+}
+
+// KeptBy says who keeps a constraint, kernel or caller, by its name. What it
+// does not name is kept by the door: by whoever executes, who refuses instead
+// what it does not keep.
+type KeptBy map[string]string
+
+// Unkept lists the constraints of a decision that whoever executes has to keep
+// and does not, sorted; kept names those that it does keep. Unless the list is
+// empty, an ALLOW is a refusal.
+func (d *Decision) Unkept(kept ...string) []string {
+	var list []string
+	for _, name := range SortedKeys(d.Constraints) {
+		other := d.KeptBy[name] == "kernel" || d.KeptBy[name] == "caller"
+		if !other && !slices.Contains(kept, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // An EntryRef is a decision's place in the log.

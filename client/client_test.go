@@ -90,7 +90,7 @@ func serving(t *testing.T, h http.HandlerFunc) *client.Client {
 }
 
 func TestAGoodAnswerIsReadWhole(t *testing.T) {
-	more := strings.Replace(good(t), `"reason"`, `"approval":{"id":"x"},"grant":null,"advice":"Hurry.","workflows":["on-call"],"replayed":true,"reason"`, 1)
+	more := strings.Replace(good(t), `"reason"`, `"approval":{"id":"x"},"grant":null,"advice":"Hurry.","workflows":["on-call"],"replayed":true,"kept_by":{"max_rows":"caller","hosts":3},"reason"`, 1)
 	got, err := answering(t, 200, "application/json; charset=utf-8", more).Decide(t.Context(), deploy("development"))
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +103,7 @@ func TestAGoodAnswerIsReadWhole(t *testing.T) {
 			Reason: "Because.", Code: kernel.CodeRule, Advice: "Hurry.", Workflows: []string{"on-call"}, Rules: []string{"p/r"}, PolicyVersion: "sha256:p", RequestDigest: digest,
 		},
 		DecidedAt: time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.UTC), Entry: kernel.EntryRef{Seq: 7, Leaf: "ab"}, Replayed: true,
+		KeptBy: kernel.KeptBy{"max_rows": "caller", "hosts": ""},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Decide = %#v, want %#v", got, want)
@@ -153,6 +154,7 @@ func TestWhatIsNotUnderstoodIsNoPermission(t *testing.T) {
 		"no instant":                     change(`"2026-11-23T12:00:00.5Z"`, `"noon"`),
 		"no entry":                       change(`"entry":{"shard":0,"seq":7,"leaf":"ab"}`, `"entry":null`),
 		"a negative seq":                 change(`"seq":7`, `"seq":-7`),
+		"kept_by that is a list":         strings.Replace(good(t), `"reason"`, `"kept_by":["max_rows"],"reason"`, 1),
 		"replayed that is a text":        strings.Replace(good(t), `"reason"`, `"replayed":"no","reason"`, 1),
 		"invalid UTF-8":                  change(`Because.`, "\xff"),
 	} {

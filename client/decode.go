@@ -22,6 +22,12 @@ func decodeDecision(data []byte) (kernel.Decision, error) {
 			Shard: r.count(entry, "shard"), Seq: uint64(r.count(entry, "seq")), Leaf: r.text(entry, "leaf"),
 		},
 	}
+	if _, given := top["kept_by"]; given {
+		d.KeptBy = kernel.KeptBy{}
+		for name, who := range read[map[string]any](r, top, "kept_by") {
+			d.KeptBy[name], _ = who.(string) // anybody else is nobody
+		}
+	}
 	if _, given := top["replayed"]; given {
 		d.Replayed = read[bool](r, top, "replayed")
 	}

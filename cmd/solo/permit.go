@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/strixlabs/execution-kernel"
@@ -30,7 +29,7 @@ func permit(d kernel.Decision) error {
 }
 
 func keeps(d kernel.Decision) error {
-	unkept := slices.DeleteFunc(demanded(d), func(name string) bool { return slices.Contains(kept, name) })
+	unkept := d.Unkept(kept...)
 	if len(unkept) == 0 {
 		return nil
 	}

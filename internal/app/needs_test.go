@@ -33,6 +33,8 @@ func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
 			"---\npdl: v1\nkind: approval\nname: default\nof: [{role: sre}]\nescalate: [{after: 1h, to: [{role: lead}]}]",
 			"b.yaml:12:1: the workflow default escalates: this version of kernel serve does not; leave it out"},
+		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nconstraints: {log_full_io: {merge: flag, by: kernel}}",
+			"b.yaml:7:46: the kernel itself keeps the constraint log_full_io: this version of kernel serve keeps none; say by: door"},
 	} {
 		source := app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte("pdl: v1\nkind: schema\nname: s\n" + c.schema + policyToServe)}}}
 		if _, err := app.Compile(source); err != nil {

@@ -80,12 +80,13 @@ func shows(t *testing.T, source string) (list []string) {
 	for _, n := range b.Needs() {
 		list = append(list, fmt.Sprintf("need %d: %s", n.Kind, n.Found.Message))
 	}
-	for _, c := range eval.RunTests(lower(t, b), b.Tests).Cases {
+	p := lower(t, b)
+	for _, c := range eval.RunTests(p, b.Tests).Cases {
 		verdict := ""
 		if c.Verdict != nil {
 			v := *c.Verdict
 			v.PolicyVersion, v.RequestDigest = "", ""
-			verdict = text(t, v)
+			verdict = text(t, v) + text(t, p.KeptBy(v.Constraints))
 		}
 		list = append(list, fmt.Sprintf("%s: %v %v %s %s", c.Name, c.Pass, c.Diff, c.Error, verdict))
 	}

@@ -94,6 +94,9 @@ func New(b *pdl.Bundle) (*Program, error) {
 		if c.Meet < pdl.Flag || c.Meet > pdl.SetUnion {
 			return nil, fmt.Errorf("constraint %s: unknown meet %d", c.Name, c.Meet)
 		}
+		if c.By > pdl.Caller {
+			return nil, fmt.Errorf("constraint %s: unknown keeper %d", c.Name, c.By)
+		}
 		p.meets[c.Name] = c.Meet
 	}
 	for _, a := range b.Approvals {

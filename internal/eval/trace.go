@@ -15,8 +15,9 @@ type Trace struct {
 	Verdict      kernel.Verdict  `json:"verdict"`
 	Action       string          `json:"action"`
 	ResourceType string          `json:"resource_type"`
-	Candidates   []Candidate     `json:"candidates"`      // by rule name; never nil, empty for a verdict reached before the rules
-	Shadow       *kernel.Verdict `json:"shadow,omitzero"` // with shadow rules enforced, when that differs
+	KeptBy       kernel.KeptBy   `json:"kept_by,omitzero"` // who keeps its constraints, where the door does not
+	Candidates   []Candidate     `json:"candidates"`       // by rule name; never nil, empty for a verdict reached before the rules
+	Shadow       *kernel.Verdict `json:"shadow,omitzero"`  // with shadow rules enforced, when that differs
 }
 
 // A Candidate is one rule that covers the action.
@@ -71,6 +72,7 @@ func (p *Program) Explain(in Input) (Trace, error) {
 	if e.shape == nil {
 		return t, nil // decided before the rules
 	}
+	t.KeptBy = p.KeptBy(verdict.Constraints)
 	shadow := p.merge(&in, e.shape, e.scan(everyRule))
 	shadow.RequestDigest = verdict.RequestDigest
 	if !sameVerdict(shadow, verdict) {

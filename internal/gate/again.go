@@ -81,7 +81,7 @@ func (g *Gate) read(ctx context.Context, q *question, record []byte) (answered, 
 	if err != nil {
 		return answered{}, unavailable("entry %d could not be read", seq)
 	}
-	first, err := ledger.Decision(row)
+	first, err := g.fromEntry(row)
 	entry, undecoded := ledger.Decode(row.Body)
 	if err != nil || undecoded != nil || row.Private == nil || row.Leaf != merkle.LeafHash(row.Body) || row.Seq != seq ||
 		row.Caller != q.caller.Principal || row.Agent != q.Request.Agent.ID {

@@ -143,6 +143,7 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 		undo()
 		return kernel.Decision{}, err
 	}
+	d.KeptBy = evaluator.Program().KeptBy(d.Constraints)
 	if q.Request.RequestID != "" {
 		b.change(store.Transition{
 			RecordKey: store.RecordKey{Kind: recordRequest, Key: key},

@@ -18,6 +18,7 @@ var unmet = []struct {
 	{pdl.NeedReports, "this version of kernel serve takes no reports"},
 	{pdl.NeedAutomaticVotes, "this version of kernel serve gives none"},
 	{pdl.NeedEscalation, "this version of kernel serve does not"},
+	{pdl.NeedKeeping, "this version of kernel serve keeps none"},
 }
 
 // Unmet returns as errors the needs that a gate cannot meet. That nobody can

@@ -34,6 +34,17 @@ type DecisionPage struct {
 // MaxPage is the largest number of decisions in one page.
 const MaxPage = 1000
 
+// fromEntry returns the decision of an entry. Who keeps its constraints the
+// policy says, which is known while it is the active one; afterwards everything
+// is left to the door.
+func (g *Gate) fromEntry(row store.Entry) (kernel.Decision, error) {
+	d, err := ledger.Decision(row)
+	if p := g.program.Load(); err == nil && p != nil && p.Version() == d.PolicyVersion {
+		d.KeptBy = p.KeptBy(d.Constraints)
+	}
+	return d, err
+}
+
 // Decision returns one decision. Whoever asked for it reads it freely; an
 // auditor or admin too, which is recorded. To anybody else it does not exist.
 func (g *Gate) Decision(ctx context.Context, caller kernel.Caller, id string) (kernel.Decision, error) {
@@ -56,7 +67,7 @@ func (g *Gate) Decision(ctx context.Context, caller kernel.Caller, id string) (k
 			return kernel.Decision{}, kernel.Errorf(kernel.NotFound, "no decision %q", id)
 		}
 	}
-	return ledger.Decision(row)
+	return g.fromEntry(row)
 }
 
 // owns reports whether a caller made a decision or is the agent it is about.
@@ -101,7 +112,7 @@ func (g *Gate) page(ctx context.Context, sq store.Query, limit int) (DecisionPag
 			page.NextCursor = cursor(last)
 			return page, nil
 		}
-		d, err := ledger.Decision(row)
+		d, err := g.fromEntry(row)
 		if err != nil {
 			return DecisionPage{}, fmt.Errorf("entry %d: %w", row.Seq, err)
 		}

@@ -137,7 +137,19 @@ const (
 type Constraint struct {
 	Name string
 	Meet Meet
+	By   Keeper
 }
+
+// A Keeper is who keeps a constraint. The zero Keeper is the door: it refuses
+// what it does not keep.
+type Keeper uint8
+
+// The keepers.
+const (
+	Door         Keeper = iota // whoever executes the action
+	KernelItself               // the kernel, which refuses a bundle whose constraints it does not keep
+	Caller                     // whoever asked, after the answer
+)
 
 // A Rule is a rule of a policy, or a row of a table.
 type Rule struct {

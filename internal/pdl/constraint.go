@@ -17,34 +17,47 @@ func (m Meet) String() string {
 	return meetNames[m-1]
 }
 
+var keeperNames = []string{"door", "kernel", "caller"}
+
+// String writes the keeper as a schema spells it.
+func (k Keeper) String() string {
+	if k > Caller {
+		return "nobody"
+	}
+	return keeperNames[k]
+}
+
 func (c *compiler) constraints(n *node) {
 	for _, p := range c.pairs(n, "constraints") {
 		name, ok := c.name(p.key, "a constraint", memberName)
 		if !ok {
 			continue
 		}
-		m := c.meet(p.value, name)
+		m, by := c.meet(p.value, name)
 		c.meets[name] = m
-		c.schema.Constraints = append(c.schema.Constraints, Constraint{Name: name, Meet: m})
+		c.schema.Constraints = append(c.schema.Constraints, Constraint{Name: name, Meet: m, By: by})
 	}
 	slices.SortFunc(c.schema.Constraints, func(a, b Constraint) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // meet reads `flag` or `{merge: flag, by: door}`.
-func (c *compiler) meet(n *node, name string) Meet {
+func (c *compiler) meet(n *node, name string) (m Meet, by Keeper) {
 	if n.kind == mapping {
 		f := c.fields(n, "the constraint "+name, constraintForm.names(), nil)
-		if by := f.got["by"]; by != nil {
-			if w, ok := c.word(by, "by", []string{"door", "kernel", "caller"}); ok && w != "door" {
-				c.errorf(by.span(), "say by: door", "in this version only doors keep constraints, not by: %s", w)
+		if k := f.got["by"]; k != nil {
+			if w, ok := c.word(k, "by", keeperNames); ok {
+				by = Keeper(slices.Index(keeperNames, w))
+			}
+			if by == KernelItself {
+				c.need(NeedKeeping, k.span(), "say by: door", "the kernel itself keeps the constraint "+name)
 			}
 		}
 		if n = f.need("merge"); n == nil {
-			return 0
+			return 0, by
 		}
 	}
 	w, _ := c.word(n, "a constraint's merge", meetNames)
-	return Meet(slices.Index(meetNames, w) + 1)
+	return Meet(slices.Index(meetNames, w) + 1), by
 }
 
 // obligations reads `{canary_only: true, max_rows: 100, tags: [a, b]}`.

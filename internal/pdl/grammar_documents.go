@@ -116,7 +116,7 @@ var constraintForm = &Form{
 	Text: &Text{Words: meetNames},
 	Keys: []Key{
 		{Name: "merge", Required: true, Form: words(meetNames...), About: "How two values merge."},
-		{Name: "by", Form: words("door"), About: "Who keeps it: whoever executes the action."},
+		{Name: "by", Form: words(keeperNames...), About: "Who keeps it: the door that executes the action (the default), the kernel itself, or the caller."},
 	},
 }
 

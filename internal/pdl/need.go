@@ -15,6 +15,7 @@ const (
 	NeedVotes                              // somebody who collects them
 	NeedAutomaticVotes                     // of approval workflows
 	NeedEscalation                         // of approval workflows
+	NeedKeeping                            // of constraints, by the kernel itself
 )
 
 // A Need is one place of a bundle that needs something.
