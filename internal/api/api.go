@@ -30,6 +30,8 @@ type Kernel interface {
 	Decisions(context.Context, kernel.Caller, gate.DecisionQuery) (gate.DecisionPage, error)
 	Refuse(context.Context, kernel.Caller, gate.Refusal) error
 
+	Registrar
+
 	Authenticate(secret string) (kernel.Caller, error)
 	CreateToken(context.Context, kernel.Caller, token.Spec) (secret string, t token.Token, err error)
 	Tokens(context.Context, kernel.Caller) ([]token.Token, error)

@@ -190,15 +190,32 @@ func decodeResource(id string, tree any) (any, error) {
 	return &r, rd.err
 }
 
+// ReadDelegation reads what somebody wants to lend: a tree of from, to, of,
+// actions, resources, expires and lend. Its id is made when it is recorded.
+func ReadDelegation(tree any) (Delegation, error) {
+	rd := reader{}
+	d := rd.lent(tree)
+	rd.delegation(&d)
+	return d, rd.err
+}
+
 func decodeDelegation(id string, tree any) (any, error) {
 	rd := reader{}
-	top := rd.object("$", tree, "from", "to", "of", "actions", "resources", "expires", "lend")
-	d := Delegation{
-		ID: id, From: rd.id("$.from", top["from"]), To: rd.id("$.to", top["to"]), Of: rd.text("$.of", top["of"]),
-		Capability: rd.capability("$", top),
+	d := rd.lent(tree)
+	d.ID = id
+	if !ulidText.MatchString(id) {
+		rd.fail("$", "", "%q is no id of a delegation", clip(id))
 	}
 	rd.delegation(&d)
 	return &d, rd.err
+}
+
+func (rd *reader) lent(tree any) Delegation {
+	top := rd.object("$", tree, "from", "to", "of", "actions", "resources", "expires", "lend")
+	return Delegation{
+		From: rd.id("$.from", top["from"]), To: rd.id("$.to", top["to"]), Of: rd.text("$.of", top["of"]),
+		Capability: rd.capability("$", top),
+	}
 }
 
 func decodeKill(id string, tree any) (any, error) {
