@@ -44,6 +44,12 @@ var bodies = map[string]string{
 	"/evaluate":             `{"artifact_type":"webapp"}`,
 	"/v1/tokens":            `{"name":"ci","role":"auditor"}`,
 	"/v1/log/checkpoint":    `{}`,
+	"/v1/registry:apply":    `{"document":{"registry":"v1","agents":{"agent-001":{}}},"dry_run":true}`,
+	"/v1/agents:status":     `{"id":"agent-001","status":"suspended","reason":"incident"}`,
+	"/v1/kills":             `{"scope":"action","target":"deploy_*","reason":"incident"}`,
+	"/v1/kills:lift":        `{"scope":"all"}`,
+	"/v1/delegations": `{"from":"agent-001","to":"agent-002","of":"ship","actions":["deploy_service"],
+		"resources":[{"type":"service","id":"svc/*"}],"expires":"2027-01-01T00:00:00Z"}`,
 }
 
 // TestEveryRouteTimesEveryRole calls each operation of openapi.yaml as each
@@ -51,7 +57,7 @@ var bodies = map[string]string{
 func TestEveryRouteTimesEveryRole(t *testing.T) {
 	s := serve(t, api.Config{Kernel: &fake{}}, nil)
 	ops := operations(t)
-	if len(ops) != 17 {
+	if len(ops) != 27 {
 		t.Errorf("openapi.yaml has %d operations", len(ops))
 	}
 	for _, op := range ops {
