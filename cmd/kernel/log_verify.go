@@ -126,7 +126,7 @@ func kinds(counts map[ledger.Kind]uint64) string {
 	var parts []string
 	for _, k := range ledger.Kinds() {
 		if counts[k] > 0 {
-			parts = append(parts, plural(counts[k], string(k)))
+			parts = append(parts, plural(counts[k], noun(k)))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -194,4 +194,12 @@ func (c *cli) printReplay(r ledger.ReplayReport, asJSON bool) error {
 	}
 	return fmt.Errorf("%d of %d decisions come out otherwise or could not be evaluated, the first: %s",
 		r.Count, r.Decisions, r.List[0])
+}
+
+// noun is what one entry of a kind is called.
+func noun(k ledger.Kind) string {
+	if k == ledger.KindRegistry {
+		return "registry change"
+	}
+	return string(k)
 }

@@ -207,11 +207,21 @@ func (q *question) worthKeeping(v kernel.Verdict) error {
 	if q.Phase1 {
 		limit = maxUndeclaredPhase1
 	}
-	if v.Code != kernel.CodeUnknownAction && v.Code != kernel.CodeUnknownResource || len(q.private.Request) <= limit {
+	if !beforeShape(v.Code) || len(q.private.Request) <= limit {
 		return nil
 	}
-	return kernel.Errorf(kernel.TooLarge, "a request about something that the policy does not declare is over %d bytes", limit).
+	return kernel.Errorf(kernel.TooLarge, "a request that is not compared with the policy's schema is over %d bytes", limit).
 		At("$").WithHint("declare it in the schema of the policy, or send less")
+}
+
+// beforeShape reports whether a verdict was reached before the request was
+// fitted to the schema, so that anything may be in it.
+func beforeShape(code kernel.Code) bool {
+	switch code {
+	case kernel.CodeKilled, kernel.CodeUnknownAgent, kernel.CodeAgentSuspended, kernel.CodeUnknownAction, kernel.CodeUnknownResource:
+		return true
+	}
+	return false
 }
 
 // key is what a request_id is unique under: a JSON array, so that no two
