@@ -18,6 +18,7 @@ type TokenSpec struct {
 	Role      kernel.Role   // exactly one
 	Agent     string        // with the role agent: the one agent it is
 	SpeaksFor []string      // with the role gateway: agent ids, or prefixes that end in *
+	Principal string        // the person or service of the registry that it stands for
 	ExpiresIn time.Duration // whole seconds; 0: until it is revoked
 }
 
@@ -28,6 +29,7 @@ type Token struct {
 	Role      kernel.Role `json:"role"`
 	Agent     string      `json:"agent,omitzero"`
 	SpeaksFor []string    `json:"speaks_for,omitzero"`
+	Principal string      `json:"principal,omitzero"`
 	CreatedAt time.Time   `json:"created_at"`
 	ExpiresAt time.Time   `json:"expires_at,omitzero"` // zero: never
 	RevokedAt time.Time   `json:"revoked_at,omitzero"` // zero: it was not
@@ -66,8 +68,9 @@ func (s TokenSpec) encode() ([]byte, error) {
 		Role      kernel.Role `json:"role"`
 		Agent     string      `json:"agent,omitzero"`
 		SpeaksFor []string    `json:"speaks_for,omitzero"`
+		Principal string      `json:"principal,omitzero"`
 		ExpiresIn string      `json:"expires_in,omitzero"`
-	}{Name: s.Name, Role: s.Role, Agent: s.Agent, SpeaksFor: s.SpeaksFor}
+	}{Name: s.Name, Role: s.Role, Agent: s.Agent, SpeaksFor: s.SpeaksFor, Principal: s.Principal}
 	if s.ExpiresIn > 0 {
 		wire.ExpiresIn = s.ExpiresIn.String()
 	}

@@ -82,6 +82,7 @@ Roles: agent asks for itself (--agent), gateway for the agents it speaks for
 	cmd.Flags().StringVar(&role, "role", "", "the `ROLE`: admin, gateway, agent or auditor")
 	cmd.Flags().StringVar(&spec.Agent, "agent", "", "with --role agent: the `ID` of the one agent it is")
 	cmd.Flags().StringSliceVar(&agents, "agents", nil, "with --role gateway: the `AGENTS` it speaks for: ids, or prefixes that end in *")
+	cmd.Flags().StringVar(&spec.Principal, "principal", "", "the `ID` of the person or service of the registry that it stands for: it is worth nothing when that is suspended or has not the role any more")
 	cmd.Flags().DurationVar(&spec.ExpiresIn, "expires", 0, "how long it lives, a `DURATION` such as 720h (default: until it is revoked)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
@@ -90,7 +91,7 @@ Roles: agent asks for itself (--agent), gateway for the agents it speaks for
 // flagPaths says an error about the request in words of the flags.
 func flagPaths(err error) error {
 	flags := map[string]string{
-		"$.name": "--name", "$.role": "--role", "$.agent": "--agent", "$.speaks_for": "--agents", "$.expires_in": "--expires",
+		"$.name": "--name", "$.role": "--role", "$.agent": "--agent", "$.speaks_for": "--agents", "$.principal": "--principal", "$.expires_in": "--expires",
 	}
 	var ours *kernel.Error
 	if errors.As(err, &ours) && flags[ours.Path] != "" {
@@ -101,6 +102,8 @@ func flagPaths(err error) error {
 
 func describe(t client.Token) string {
 	switch {
+	case t.Principal != "":
+		return fmt.Sprintf("%s %s", t.Role, t.Principal)
 	case t.Agent != "":
 		return fmt.Sprintf("%s %s", t.Role, t.Agent)
 	case len(t.SpeaksFor) > 0:

@@ -19,6 +19,7 @@ type tokenView struct {
 	Role      kernel.Role `json:"role"`
 	Agent     string      `json:"agent,omitzero"`
 	SpeaksFor []string    `json:"speaks_for,omitzero"`
+	Principal string      `json:"principal,omitzero"`
 	CreatedAt time.Time   `json:"created_at"`
 	ExpiresAt time.Time   `json:"expires_at,omitzero"`
 	RevokedAt time.Time   `json:"revoked_at,omitzero"`
@@ -26,7 +27,7 @@ type tokenView struct {
 
 func viewOf(t token.Token) tokenView {
 	return tokenView{
-		ID: t.ID, Name: t.Name, Role: t.Role, Agent: t.Agent, SpeaksFor: t.SpeaksFor,
+		ID: t.ID, Name: t.Name, Role: t.Role, Agent: t.Agent, SpeaksFor: t.SpeaksFor, Principal: t.Principal,
 		CreatedAt: t.Created, ExpiresAt: t.Expires, RevokedAt: t.Revoked,
 	}
 }
@@ -70,7 +71,7 @@ func (d *door) revokeToken(c *call) (reply, error) {
 	return reply{status: http.StatusNoContent}, nil
 }
 
-var tokenMembers = []string{"name", "role", "agent", "speaks_for", "expires_in"}
+var tokenMembers = []string{"name", "role", "agent", "speaks_for", "principal", "expires_in"}
 
 func tokenSpec(data []byte) (token.Spec, error) {
 	members, err := decodeObject(data, tokenMembers)
@@ -97,6 +98,10 @@ func tokenSpec(data []byte) (token.Spec, error) {
 			spec.Role = kernel.Role(s)
 		case "agent":
 			spec.Agent = s
+		case "principal":
+			if spec.Principal = s; s == "" {
+				return token.Spec{}, kernel.Errorf(kernel.Invalid, "principal is empty").At(at).WithHint("leave it out")
+			}
 		case "expires_in":
 			if spec.TTL, err = lifetime(at, s); err != nil {
 				return token.Spec{}, err

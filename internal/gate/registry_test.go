@@ -16,6 +16,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
+	"github.com/strixlabs/execution-kernel/internal/token"
 )
 
 const fleetBundle = `
@@ -465,6 +466,65 @@ rules:
 	}
 	if d, err := h.Decide(t.Context(), dev, deploy("b")); err != nil || d.Decision != kernel.Deny {
 		t.Errorf("after a restart: %s %s, %v", d.Decision, d.Reason, err)
+	}
+	h.sound(t)
+}
+
+func TestATokenIsWorthWhatItsPrincipalIs(t *testing.T) {
+	h := openFleet(t)
+	h.apply(t, `{"registry": "v1", "people": {"bob": {"roles": ["auditor"]}}, "services": {"ci": {"roles": ["gateway"]}}}`)
+	make := func(s token.Spec) (secret string, err error) {
+		s.Name = "x"
+		secret, _, err = h.CreateToken(t.Context(), admin, s)
+		return secret, err
+	}
+	for _, s := range []token.Spec{
+		{Role: kernel.RoleAdmin, Principal: "bob"},
+		{Role: kernel.RoleAuditor, Principal: "nobody"},
+		{Role: kernel.RoleAuditor, Principal: "agent-001"},
+		{Role: kernel.RoleAgent, Agent: "agent-001", Principal: "bob"},
+		{Role: kernel.RoleAgent, Agent: "bob"},
+	} {
+		if _, err := make(s); !isCode(err, kernel.Invalid) {
+			t.Errorf("CreateToken(%+v) = %v", s, err)
+		}
+	}
+	bob, err := make(token.Spec{Role: kernel.RoleAuditor, Principal: "bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := make(token.Spec{Role: kernel.RoleAgent, Agent: "agent-001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	works := func(secret string) bool {
+		_, err := h.Authenticate(secret)
+		if err != nil && !isCode(err, kernel.Unauthenticated) {
+			t.Error(err)
+		}
+		return err == nil
+	}
+	status := func(id string, to registry.Status) {
+		if err := h.SetStatus(t.Context(), admin, id, to, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !works(bob) || !works(one) {
+		t.Error("fresh tokens are worth nothing")
+	}
+	status("bob", registry.Suspended)
+	status("agent-001", registry.Suspended)
+	if works(bob) || !works(one) {
+		t.Errorf("suspended: bob's token works %v, want not; the agent's works %v, so that its requests are denied and recorded", works(bob), works(one))
+	}
+	status("bob", registry.Active)
+	if !works(bob) {
+		t.Error("resumed, bob's token is worth nothing")
+	}
+	h.apply(t, `{"registry": "v1", "people": {"bob": {"roles": ["lead"]}}}`)
+	status("agent-001", registry.Retired)
+	if works(bob) || works(one) {
+		t.Errorf("without its role, and retired: bob's token works %v, the agent's %v", works(bob), works(one))
 	}
 	h.sound(t)
 }

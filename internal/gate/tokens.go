@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 	"github.com/strixlabs/execution-kernel/internal/token"
 )
@@ -69,7 +71,36 @@ func (g *Gate) Authenticate(secret string) (kernel.Caller, error) {
 		return kernel.Caller{}, kernel.Errorf(kernel.Unauthenticated, "unknown token").
 			WithHint("send Authorization: Bearer kt_… with a token from `kernel tokens create`")
 	}
-	return v.Caller(g.instant())
+	caller, err := v.Caller(g.instant())
+	if err == nil {
+		err = standsFor(g.registry.Load(), v.Token)
+	}
+	if err != nil {
+		return kernel.Caller{}, err
+	}
+	return caller, nil
+}
+
+// standsFor reports why a token is worth nothing by what the registry says of
+// whom it stands for. A suspended agent may still ask, so that each of its
+// requests is denied and recorded; a retired one may not even do that.
+func standsFor(s *registry.Snapshot, t token.Token) error {
+	id := cmp.Or(t.Agent, t.Principal)
+	if id == "" {
+		return nil
+	}
+	p, known := s.Principal(id)
+	switch {
+	case t.Agent != "":
+		if known && (p.Status == registry.Retired || p.Kind != registry.Agent) {
+			return kernel.Errorf(kernel.Unauthenticated, "the agent of the token may not ask any more").WithHint("ask an administrator")
+		}
+	case !known || p.Status != registry.Active || p.Kind == registry.Agent:
+		return kernel.Errorf(kernel.Unauthenticated, "whom the token stands for is not active in the registry").WithHint("ask an administrator")
+	case !slices.Contains(p.Roles, string(t.Role)):
+		return kernel.Errorf(kernel.Unauthenticated, "whom the token stands for has not the role %s any more", t.Role).WithHint("ask an administrator")
+	}
+	return nil
 }
 
 // CreateToken makes a token and records who made it. The secret is returned
@@ -87,6 +118,10 @@ func (g *Gate) CreateToken(ctx context.Context, caller kernel.Caller, spec token
 		}
 		if secret, tok, err = token.New(spec, id.String(), b.now, g.cfg.Rand); err != nil {
 			return err
+		}
+		if why := standsFor(b.registry, tok); why != nil {
+			return kernel.Errorf(kernel.Invalid, "a token for %q with the role %s: the registry has to know whom it stands for, active and with that role", cmp.Or(tok.Agent, tok.Principal), tok.Role).
+				At("$.principal").WithHint("register it with the role, by \"kernel registry apply\"")
 		}
 		return g.changeToken(b, caller, tok, 0, "created")
 	}})
@@ -124,7 +159,7 @@ func (g *Gate) changeToken(b *batch, caller kernel.Caller, tok token.Token, from
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: caller.Principal,
 		Token: &ledger.TokenChange{
 			Change: change, ID: tok.ID, Name: tok.Name, Roles: []kernel.Role{tok.Role},
-			Agent: tok.Agent, SpeaksFor: tok.SpeaksFor, Expires: tok.Expires, Hash: tok.Hash,
+			Agent: tok.Agent, SpeaksFor: tok.SpeaksFor, Principal: tok.Principal, Expires: tok.Expires, Hash: tok.Hash,
 		},
 	}, nil)
 	if err != nil {

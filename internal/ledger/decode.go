@@ -172,7 +172,7 @@ func plainOrNil(err error) error {
 func tokenFromWire(w *wireToken) (*TokenChange, error) {
 	t := &TokenChange{
 		Change: w.Change, ID: w.ID, Name: w.Name, Roles: w.Roles,
-		Agent: w.Agent, SpeaksFor: w.SpeaksFor, Hash: w.Hash,
+		Agent: w.Agent, SpeaksFor: w.SpeaksFor, Principal: w.Principal, Hash: w.Hash,
 	}
 	if w.Expires == "" {
 		return t, nil

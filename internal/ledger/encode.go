@@ -169,6 +169,7 @@ func (c *canonical) token(t *TokenChange) {
 	c.textIfAny("hash", t.Hash)
 	c.text("id", t.ID)
 	c.text("name", t.Name)
+	c.textIfAny("principal", t.Principal)
 	texts(c, "roles", t.Roles)
 	if len(t.SpeaksFor) > 0 {
 		texts(c, "speaks_for", t.SpeaksFor)

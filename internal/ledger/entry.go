@@ -95,6 +95,7 @@ type TokenChange struct {
 	Agent     string    // with the role agent
 	SpeaksFor []string  // with the role gateway
 	Expires   time.Time // zero: never
+	Principal string    // the person or service that it stands for; empty: nobody's
 	Hash      string    // hex SHA-256 of the secret: the key of its record; empty in entries of before it was kept
 }
 

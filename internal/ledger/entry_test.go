@@ -133,6 +133,13 @@ func golden(t *testing.T) map[string]ledger.Entry {
 		"policy-first": with(3, func(e *ledger.Entry) {
 			e.Policy = &ledger.PolicyChange{Change: "activated", Version: version}
 		}),
+		"token-principal": with(12, func(e *ledger.Entry) {
+			e.Door = ""
+			e.Token = &ledger.TokenChange{
+				Change: "created", ID: "01KB0000000000000000000009", Name: "laptop", Roles: []kernel.Role{kernel.RoleAuditor},
+				Principal: "bob", Hash: strings.Repeat("0", 64),
+			}
+		}),
 		"token-created": with(4, func(e *ledger.Entry) {
 			e.Token = &ledger.TokenChange{
 				Change: "created", ID: "01KB0000000000000000000003", Name: "ci", Roles: []kernel.Role{kernel.RoleGateway},

@@ -132,7 +132,7 @@ func (h *history) token(e Entry) []string {
 // same compares all that entries and records both say of a token.
 func (p *tokenPast) same(t TokenChange) bool {
 	return p.Name == t.Name && slices.Equal(p.Roles, t.Roles) && p.Agent == t.Agent &&
-		slices.Equal(p.SpeaksFor, t.SpeaksFor) && p.Expires.Equal(t.Expires) && p.Hash == t.Hash
+		slices.Equal(p.SpeaksFor, t.SpeaksFor) && p.Expires.Equal(t.Expires) && p.Hash == t.Hash && p.Principal == t.Principal
 }
 
 func (h *history) decision(e Entry) (problems []string) {

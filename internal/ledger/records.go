@@ -128,6 +128,7 @@ type tokenRecord struct {
 	Role      kernel.Role `json:"role"`
 	Agent     string      `json:"agent"`
 	SpeaksFor []string    `json:"speaks_for"`
+	Principal string      `json:"principal"`
 	Created   time.Time   `json:"created"`
 	Expires   time.Time   `json:"expires"`
 	Revoked   time.Time   `json:"revoked"`
@@ -139,7 +140,7 @@ func (h *history) compareToken(r store.Record) (id, problem string) {
 		return r.Key, "it cannot be read"
 	}
 	past, known := h.tokens[t.ID]
-	says := TokenChange{Name: t.Name, Roles: []kernel.Role{t.Role}, Agent: t.Agent, SpeaksFor: t.SpeaksFor, Expires: t.Expires, Hash: t.Hash}
+	says := TokenChange{Name: t.Name, Roles: []kernel.Role{t.Role}, Agent: t.Agent, SpeaksFor: t.SpeaksFor, Principal: t.Principal, Expires: t.Expires, Hash: t.Hash}
 	if known && past.Hash == "" {
 		says.Hash = "" // an entry from before it was kept
 	}

@@ -82,6 +82,7 @@ type wireToken struct {
 	Hash      string        `json:"hash"`
 	ID        string        `json:"id"`
 	Name      string        `json:"name"`
+	Principal string        `json:"principal"`
 	Roles     []kernel.Role `json:"roles"`
 	SpeaksFor []string      `json:"speaks_for"`
 }

@@ -31,6 +31,7 @@ type Spec struct {
 	Role      kernel.Role   // exactly one
 	Agent     string        // with agent: the one agent it is
 	SpeaksFor []string      // with gateway: agent ids, or prefixes that end in *
+	Principal string        // the person or service of the registry that it stands for; empty: nobody's; with agent: its agent is
 	TTL       time.Duration // life from now; 0: until revoked
 }
 
@@ -42,6 +43,7 @@ type Token struct {
 	Role      kernel.Role `json:"role"`
 	Agent     string      `json:"agent,omitzero"`
 	SpeaksFor []string    `json:"speaks_for,omitzero"`
+	Principal string      `json:"principal,omitzero"`
 	Created   time.Time   `json:"created"`
 	Expires   time.Time   `json:"expires,omitzero"`
 	Revoked   time.Time   `json:"revoked,omitzero"`
@@ -60,7 +62,7 @@ func New(spec Spec, id string, now time.Time, random io.Reader) (secret string, 
 	secret = Prefix + base64.RawURLEncoding.EncodeToString(raw[:])
 	t = Token{
 		ID: id, Hash: Hash(secret), Name: spec.Name, Role: spec.Role,
-		Agent: spec.Agent, SpeaksFor: slices.Clone(spec.SpeaksFor), Created: now.UTC(),
+		Agent: spec.Agent, SpeaksFor: slices.Clone(spec.SpeaksFor), Principal: spec.Principal, Created: now.UTC(),
 	}
 	if spec.TTL > 0 {
 		t.Expires = now.Add(spec.TTL).UTC()
@@ -85,6 +87,10 @@ func (s Spec) check() error {
 	case s.Role == kernel.RoleGateway && (len(s.SpeaksFor) == 0 || slices.Contains(s.SpeaksFor, "")):
 		return kernel.Errorf(kernel.Invalid, "a gateway token needs the agents it speaks for").At("$.speaks_for").
 			WithHint("agent ids, or prefixes that end in *; * alone means every agent")
+	case s.Role == kernel.RoleAgent && s.Principal != "":
+		return kernel.Errorf(kernel.Invalid, "an agent's token stands for its agent, and for nobody else").At("$.principal").WithHint("leave it out")
+	case len(s.Principal) > kernel.MaxName:
+		return kernel.Errorf(kernel.Invalid, "principal is longer than %d bytes", kernel.MaxName).At("$.principal")
 	case s.Role != kernel.RoleGateway && len(s.SpeaksFor) > 0:
 		return kernel.Errorf(kernel.Invalid, "speaks_for is for tokens with the role gateway, not %s", s.Role).At("$.speaks_for")
 	}
@@ -140,7 +146,7 @@ func Decode(record []byte) (Token, error) {
 	if err := json.Unmarshal(record, &t, json.RejectUnknownMembers(true)); err != nil {
 		return Token{}, fmt.Errorf("decode token record: %w", err)
 	}
-	spec := Spec{Name: t.Name, Role: t.Role, Agent: t.Agent, SpeaksFor: t.SpeaksFor}
+	spec := Spec{Name: t.Name, Role: t.Role, Agent: t.Agent, SpeaksFor: t.SpeaksFor, Principal: t.Principal}
 	if err := spec.check(); err != nil {
 		return Token{}, fmt.Errorf("token %s: %w", t.ID, err)
 	}
