@@ -243,3 +243,33 @@ func TestAnotherNodeTakesOverFromAKilledOne(t *testing.T) {
 	}
 	verified(t, there, store)
 }
+
+// A synchronous standby that does not answer: nobody learns a decision that it
+// has not seen, and decisions come back by themselves with it.
+func TestAStalledStandbyAllowsNothing(t *testing.T) {
+	data, store := t.TempDir(), database(t)
+	p := start(t, data, starterBundle(t), "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=1500")
+	if _, err := p.admin().Decide(t.Context(), deploy("staging")); err != nil {
+		t.Fatal(err)
+	}
+	cluster := postgresql.Cluster(t)
+	standby := func(names string) {
+		cluster.Exec(t, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '"+names+"'")
+		cluster.Exec(t, "postgres", "SELECT pg_reload_conf()")
+	}
+	standby("nobody")
+	t.Cleanup(func() { standby("") })
+	time.Sleep(200 * time.Millisecond) // until every process has read the setting
+	for range 3 {
+		if d, err := p.admin().Decide(t.Context(), deploy("staging")); err == nil {
+			t.Errorf("Decide while the standby is away = %v, want no decision", d.Decision)
+		}
+	}
+	standby("")
+	eventually(t, "it decides again", func() bool {
+		_, err := p.admin().Decide(t.Context(), deploy("staging"))
+		return err == nil
+	})
+	p.stop()
+	verified(t, data, store)
+}
