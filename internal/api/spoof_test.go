@@ -114,6 +114,10 @@ func TestTrustedAttributesCannotBeSpoofed(t *testing.T) {
 	if a := h.do(h.as(self, "POST", "/v1/decisions", deployBy(one, `"role": "sre", "team": "core"`, ""))); !strings.Contains(a.body, `"decision":"ALLOW"`) {
 		t.Fatalf("the truth is refused: %s", a.body)
 	}
+	explained := h.do(h.as(kernel.RoleAuditor, "POST", "/v1/decisions:explain", deployBy(one, "", "")))
+	if want := `"registry":{"version":1,"status":"active","agent":{"role":"sre","team":"core"},"resource":{"environment":"staging"},"capability":"ship"}`; !strings.Contains(explained.body, want) {
+		t.Errorf("the explanation %s does not hold %s", explained.body, want)
+	}
 	for _, c := range []struct {
 		name string
 		role kernel.Role

@@ -7,17 +7,19 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
 // A Trace is why a verdict is what it is: every rule that could have had a
 // say, and every value its condition looked at.
 type Trace struct {
-	Verdict      kernel.Verdict  `json:"verdict"`
-	Action       string          `json:"action"`
-	ResourceType string          `json:"resource_type"`
-	KeptBy       kernel.KeptBy   `json:"kept_by,omitzero"` // who keeps its constraints, where the door does not
-	Candidates   []Candidate     `json:"candidates"`       // by rule name; never nil, empty for a verdict reached before the rules
-	Shadow       *kernel.Verdict `json:"shadow,omitzero"`  // with shadow rules enforced, when that differs
+	Verdict      kernel.Verdict     `json:"verdict"`
+	Action       string             `json:"action"`
+	ResourceType string             `json:"resource_type"`
+	KeptBy       kernel.KeptBy      `json:"kept_by,omitzero"`  // who keeps its constraints, where the door does not
+	Registry     *registry.Standing `json:"registry,omitzero"` // what the registry said of the request, as far as the program looks at it
+	Candidates   []Candidate        `json:"candidates"`        // by rule name; never nil, empty for a verdict reached before the rules
+	Shadow       *kernel.Verdict    `json:"shadow,omitzero"`   // with shadow rules enforced, when that differs
 }
 
 // A Candidate is one rule that covers the action.
@@ -69,6 +71,10 @@ func (p *Program) Explain(in Input) (Trace, error) {
 		return Trace{}, err
 	}
 	t := Trace{Verdict: verdict, Action: in.Request.Action, ResourceType: in.Request.Resource.Type, Candidates: []Candidate{}}
+	if in.Standing != nil && !in.Standing.IsZero() {
+		st := p.Narrow(*in.Standing, in.Request.Resource.Type)
+		t.Registry = &st
+	}
 	if e.shape == nil {
 		return t, nil // decided before the rules
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 var laterRoots = []later{
-	{"agents", "this version has no agent registry"},
+	{"agents", "rules read the agent of the request alone"},
 }
 
 var rootNames = []string{"action", "agent", "calendar", "context", "data", "facts", "params", "resource", "variables"}

@@ -22,13 +22,13 @@ type Question struct {
 //
 // Its maps and lists are the registry's own and must not be changed.
 type Standing struct {
-	Version    uint64         // of the registry; 0: nothing was ever registered
-	Killed     string         // the switch that stops the request: "everything", "action deploy_*", "agent agent-001"; empty: none
-	Status     Status         // of the agent; empty: the registry knows no such agent
-	Agent      map[string]any // what is trusted of the agent; nil: nothing
-	Resource   map[string]any // what is trusted of the resource; nil: it is not registered
-	Capability string         // the capability, or delegation, that covers the request; empty: none does
-	Chain      []string       // who lent it, from the agent whose own it is on; empty: it is the agent's own
+	Version    uint64         `json:"version"`             // of the registry; 0: nothing was ever registered
+	Killed     string         `json:"killed,omitzero"`     // the switch that stops the request: "everything", "action deploy_*", "agent agent-001"; empty: none
+	Status     Status         `json:"status,omitzero"`     // of the agent; empty: the registry knows no such agent
+	Agent      map[string]any `json:"agent,omitzero"`      // what is trusted of the agent; nil: nothing
+	Resource   map[string]any `json:"resource,omitzero"`   // what is trusted of the resource; nil: it is not registered
+	Capability string         `json:"capability,omitzero"` // the capability, or delegation, that covers the request; empty: none does
+	Chain      []string       `json:"chain,omitzero"`      // who lent it, from the agent whose own it is on; empty: it is the agent's own
 }
 
 // IsZero reports whether the registry has nothing to say.
