@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -30,10 +31,10 @@ func (l *layout) bind(fr *frame, sh *shape, req *kernel.Request, now instant) er
 	}, now)
 	values := [...]map[string]any{req.Agent.Attributes, req.Resource.Attributes, req.Params, req.Context}
 	for i := range sh.members {
-		if fill(fr, sh.members[i], values[i]) {
+		sec := sh.sections[i]
+		if fill(fr, sec, sh.members[i], values[i]) {
 			continue
 		}
-		sec := sh.sections[i]
 		if err := sec.problem(values[i]); err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func checkNames(req *kernel.Request) error {
 
 // fill puts the values of one object into their slots, and reports whether all
 // of them fit and none is missing.
-func fill(fr *frame, members []member, values map[string]any) bool {
+func fill(fr *frame, sec *section, members []member, values map[string]any) bool {
 	known := 0
 	for i := range members {
 		m := &members[i]
@@ -82,30 +83,62 @@ func fill(fr *frame, members []member, values map[string]any) bool {
 			return false
 		}
 	}
-	return known == len(values)
+	return known == len(values) || sec.open && sec.takes(values)
+}
+
+// takes reports that what is not declared of an open section is JSON.
+func (sec *section) takes(values map[string]any) bool {
+	for name, v := range maps.All(values) {
+		if memberOf(sec.members, name) == nil && (!isText(name) || !isJSON(v, 0)) {
+			return false
+		}
+	}
+	return true
 }
 
 // problem says what keeps the members of one object from their slots. Members
 // that are not declared come first: a misspelt name explains a missing one.
 func (sec *section) problem(members map[string]any) error {
-	if err := sec.unknown(members); err != nil {
+	return sec.problemAt("$."+sec.name, members)
+}
+
+// problemAt is problem for the object at a JSON path.
+func (sec *section) problemAt(at string, members map[string]any) error {
+	if err := sec.unknown(at, members); err != nil {
 		return err
 	}
 	for _, f := range sec.fields {
 		v, present := members[f.Name]
 		if !present {
 			if !f.Optional {
-				return kernel.Errorf(kernel.Invalid, "%s is required", f.Name).At(sec.path(f.Name)).WithHint("it is %s", expects(f.Type))
+				return kernel.Errorf(kernel.Invalid, "%s is required", f.Name).At(kernel.JoinPath(at, f.Name)).WithHint("it is %s", expects(f.Type))
 			}
 			continue
 		}
-		if problem, at := misfit(f.Type, v); problem != "" {
-			return kernel.Errorf(kernel.Invalid, "%s", problem).At(sec.path(f.Name)+at).WithHint("%s", hint(f.Type, v, at != ""))
+		path := kernel.JoinPath(at, f.Name)
+		if problem, inside := misfit(f.Type, v); problem != "" {
+			return kernel.Errorf(kernel.Invalid, "%s", problem).At(path+inside).WithHint("%s", hint(f.Type, v, inside != ""))
 		}
-		if f.inside != nil {
-			if err := f.inside.problem(v.(map[string]any)); err != nil {
-				return err
-			}
+		if err := f.problemInside(path, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// problemInside looks into a record, or the records of a list.
+func (f *field) problemInside(path string, v any) error {
+	if f.inside == nil {
+		return nil
+	}
+	if record, ok := v.(map[string]any); ok {
+		return f.inside.problemAt(path, record)
+	}
+	list, _ := v.([]any)
+	for i, x := range list {
+		record, _ := x.(map[string]any)
+		if err := f.inside.problemAt(fmt.Sprintf("%s[%d]", path, i), record); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -114,16 +147,19 @@ func (sec *section) problem(members map[string]any) error {
 func (sec *section) path(name string) string { return kernel.JoinPath("$."+sec.name, name) }
 
 // unknown explains the first member that is not declared.
-func (sec *section) unknown(members map[string]any) error {
-	var declared []string
-	for _, f := range sec.fields {
-		declared = append(declared, f.Name)
-	}
+func (sec *section) unknown(at string, members map[string]any) error {
+	declared := sec.declared()
 	for _, name := range kernel.SortedKeys(members) {
 		if contains(sec.fields, name) {
 			continue
 		}
-		path := sec.path(clip(name))
+		path := kernel.JoinPath(at, clip(name))
+		if sec.open {
+			if err := openProblem(path, name, members[name]); err != nil {
+				return err
+			}
+			continue
+		}
 		if sec.name == "context" && name == "now" {
 			return kernel.Errorf(kernel.Invalid, "context.now is the kernel's own clock; a request may not carry it").
 				At(path).WithHint("leave it out")
@@ -140,6 +176,18 @@ func (sec *section) unknown(members map[string]any) error {
 	return nil
 }
 
+// openProblem says what keeps an undeclared member from being taken as JSON.
+func openProblem(path, name string, v any) error {
+	problem, at := misfitJSON(v, 0)
+	if !isText(name) {
+		problem, at = "the name of a member is not valid UTF-8 or contains U+0000", ""
+	}
+	if problem == "" {
+		return nil
+	}
+	return kernel.Errorf(kernel.Invalid, "%s", problem).At(path+at).WithHint("it is %s", expects(pdl.Type{Kind: pdl.JSON}))
+}
+
 func contains(fields []*field, name string) bool {
 	for _, f := range fields {
 		if f.Name == name {
@@ -151,7 +199,7 @@ func contains(fields []*field, name string) bool {
 
 // hint says what the value could have been, nearest first.
 func hint(t pdl.Type, v any, inElement bool) string {
-	if inElement {
+	if inElement && t.Kind == pdl.List {
 		return "each element is " + expects(*t.Elem)
 	}
 	if text, ok := v.(string); ok && t.Kind == pdl.Enum {

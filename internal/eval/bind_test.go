@@ -33,8 +33,10 @@ actions:
       tags?: list(string(..3), ..2)
       sizes?: list(int(0..9))
       levels?: list(enum(low, high))
+      files?: "list({path: string(..5), \"mode?\": enum(read, write), \"size?\": int(0..9)}, ..3)"
+      blob?: json
       payment?: {cents: int(0..9), "memo?": string(..4), to: {known: bool, "tier?": "enum(gold, lead)"}}
-  look: {resource: any}
+  look: {resource: any, params: {"most?": int(0..9), "*": json}}
 context:
   ticket?: string
 constraints:

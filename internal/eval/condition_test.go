@@ -66,6 +66,10 @@ func (y *typist) declare(path string, attributes []pdl.Attribute) {
 	}
 	for _, a := range attributes {
 		y.fields[path][a.Name] = celType(a.Type)
+		if a.Type.IsRecords() {
+			y.fields[path][a.Name] = types.NewListType(types.NewObjectType("@" + a.Name))
+			y.declare("@"+a.Name, a.Type.Elem.Members)
+		}
 		if a.Type.Kind == pdl.Record {
 			record := "@" + strings.TrimPrefix(path, "@") + "." + a.Name // no name that can be written
 			y.fields[path][a.Name] = types.NewObjectType(record)
@@ -84,7 +88,12 @@ func celType(t pdl.Type) *types.Type {
 		return types.TimestampType
 	case pdl.Duration:
 		return types.DurationType
+	case pdl.JSON:
+		return types.NewOpaqueType("json")
 	case pdl.List:
+		if t.Elem.Kind == pdl.Record {
+			return types.ErrorType
+		}
 		return types.NewListType(celType(*t.Elem))
 	default:
 		return types.StringType
@@ -168,6 +177,8 @@ func conditionLikeCEL(t *testing.T, y *typist, condition, requests []byte, n int
 		in := r.input()
 		in.Request.Action, in.Request.Resource.Type = "deploy", "service"
 		in.Request.Resource.Attributes["environment"] = "staging"
+		in.Request.Params["files"] = r.files(5)
+		delete(in.Request.Params, "extra")
 		v := o.agree(t, p, in)
 		codes[v.Code]++
 		trace, err := p.Explain(in)

@@ -15,7 +15,7 @@ func fillObject(fr *frame, tokens []tape.Token, sec *section, members []member, 
 			m := memberOf(members, tokens[at].Text)
 			switch {
 			case m == nil:
-				if !sec.isName(tokens[at].Text) {
+				if !sec.isName(tokens[at].Text) && !sec.open {
 					return false
 				}
 			case !m.fillToken(fr, tokens, at+1):
@@ -45,6 +45,9 @@ func memberOf(members []member, name string) *member {
 
 // fillToken is fill for the value at a place on a tape.
 func (m *member) fillToken(fr *frame, tokens []tape.Token, at int32) bool {
+	if m.kind == pdl.JSON {
+		return m.fillJSONToken(fr, tokens, at)
+	}
 	switch v := &tokens[at]; v.Kind {
 	case tape.String:
 		return m.fillText(fr, v.Text)
@@ -53,6 +56,9 @@ func (m *member) fillToken(fr *frame, tokens []tape.Token, at int32) bool {
 	case tape.True, tape.False:
 		return m.fillBool(fr, v.Kind == tape.True)
 	case tape.Array:
+		if m.kind == pdl.List && m.field.inside != nil {
+			return m.fillRecordTokens(fr, tokens, at)
+		}
 		return m.kind == pdl.List && m.fillTokens(fr, tokens, at)
 	case tape.Object:
 		if m.kind == pdl.Record && fillObject(fr, tokens, m.field.inside, m.field.inside.members, at) {

@@ -70,7 +70,7 @@ func (p *Program) values(r *rule, fr *frame) []Value {
 	seen := map[string]bool{}
 	for _, e := range parts(when.AST.Expr(), nil) {
 		text := render(e)
-		if seen[text] {
+		if seen[text] || !l.hasValue(e) {
 			continue
 		}
 		seen[text] = true
@@ -136,6 +136,12 @@ func chain(e ast.Expr, operator string, list []ast.Expr) []ast.Expr {
 		list = chain(a, operator, list)
 	}
 	return list
+}
+
+// hasValue reports an expression whose value is a scalar, a list of scalars,
+// an address or a range.
+func (l *lowerer) hasValue(e ast.Expr) bool {
+	return l.elemKind(e) != types.StructKind && !l.isType(e, typeJSON)
 }
 
 // value lowers an expression of any type.

@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/strixlabs/execution-kernel"
 )
@@ -30,8 +31,14 @@ func (sh *shape) dump(fr *frame, l *layout) string {
 	var b strings.Builder
 	for _, path := range kernel.SortedKeys(sh.fields) {
 		f := sh.fields[path]
+		if f.column.kind != 0 && fr.has(sh.fields[path[:strings.Index(path, "[]")]].slot.bit) {
+			fmt.Fprintf(&b, "%s = %s %s\n", path, fr.dump(f.column), fr.dump(f.there))
+		}
 		if !fr.has(f.slot.bit) || strings.HasPrefix(path, "facts.") {
 			continue
+		}
+		if f.count.kind != 0 {
+			fmt.Fprintf(&b, "size of %s = %d\n", path, fr.ints.values[f.count.at])
 		}
 		fmt.Fprintf(&b, "%s = %s", path, fr.dump(f.slot))
 		if !f.slot.list && f.slot.id > 0 && l.watch[f.slot.id] {
@@ -52,6 +59,8 @@ func (f *frame) dump(s slot) string {
 		values, lists = at(f.ints.values, s), at(f.ints.lists, s)
 	case domain[string]:
 		values, lists = at(f.strings.values, s), at(f.strings.lists, s)
+	case domain[time.Duration]:
+		values, lists = at(f.spans.values, s), at(f.spans.lists, s)
 	case domain[instant]:
 		values, lists = at(f.times.values, s), at(f.times.lists, s)
 	default:

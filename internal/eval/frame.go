@@ -30,6 +30,7 @@ type bank[T any] struct {
 
 func (f *frame) has(bit int) bool { return f.present[bit>>6]&(1<<(bit&63)) != 0 }
 func (f *frame) mark(bit int)     { f.present[bit>>6] |= 1 << (bit & 63) }
+func (f *frame) unmark(bit int)   { f.present[bit>>6] &^= 1 << (bit & 63) }
 
 // reset forgets which attributes are there. Their values stay behind: nothing
 // reads one that is absent.
@@ -148,13 +149,15 @@ func celKind(t pdl.Type) (kind types.Kind, list bool, err error) {
 	case pdl.Duration:
 		return types.DurationKind, false, nil
 	case pdl.List:
-		if t.Elem == nil || t.Elem.Kind == pdl.List || t.Elem.Kind == pdl.Duration {
+		if t.Elem == nil || t.Elem.Kind == pdl.List || t.Elem.Kind == pdl.Duration || t.Elem.Kind == pdl.JSON {
 			return 0, false, fmt.Errorf("a list holds scalars")
 		}
 		kind, _, err := celKind(*t.Elem)
 		return kind, true, err
 	case pdl.Record:
 		return types.StructKind, false, nil
+	case pdl.JSON:
+		return types.OpaqueKind, false, nil
 	}
 	return 0, false, fmt.Errorf("unknown kind %d", t.Kind)
 }

@@ -135,7 +135,14 @@ func (g *gen) boolLeaf() string {
 	if len(g.vars) > 0 && g.pick(3) == 1 {
 		return "variables." + g.one(g.vars...)
 	}
-	leaves := []string{"agent.trusted", "has(agent.owner)", "params.force", "true", "false", "has(context.ticket)", "params.payment.to.known", "has(params.payment)"}
+	leaves := []string{"agent.trusted", "has(agent.owner)", "params.force", "true", "false", "has(context.ticket)", "params.payment.to.known", "has(params.payment)", "has(params.blob)"}
+	if v, ok := g.local("file"); ok && g.pick(3) > 0 {
+		leaves = []string{v + ".owned", "has(" + v + ".mode)", "has(" + v + ".owned)"}
+		if !g.common {
+			leaves = append(leaves, "has("+v+".at)", "has("+v+".term)")
+		}
+		return g.one(leaves...)
+	}
 	if !g.wide {
 		leaves = append(leaves, "has(facts.last_at)")
 	}
@@ -170,6 +177,9 @@ func (g *gen) quantifier(depth int) string {
 	if len(g.locals) >= 2 {
 		return g.boolLeaf()
 	}
+	if g.pick(3) == 1 {
+		return g.overFiles(depth)
+	}
 	var over, kind string
 	switch g.pick(4) {
 	case 0:
@@ -189,9 +199,30 @@ func (g *gen) quantifier(depth int) string {
 	return over + "." + g.one("exists", "all", "exists_one") + "(" + name + ", " + body + ")"
 }
 
+// overFiles quantifies over a list of records.
+func (g *gen) overFiles(depth int) string {
+	g.count++
+	name := fmt.Sprintf("x%d", g.count)
+	g.locals = append(g.locals, variable{name, "file"})
+	body := g.bool(depth)
+	g.locals = g.locals[:len(g.locals)-1]
+	return "params.files." + g.one("exists", "all", "exists_one") + "(" + name + ", " + body + ")"
+}
+
+// file is a record of a list: the variable of a loop, or one by its place.
+func (g *gen) file(depth int) string {
+	if v, ok := g.local("file"); ok {
+		return v
+	}
+	return "params.files[" + g.index(depth) + "]"
+}
+
 func (g *gen) int(depth int) string {
 	if v, ok := g.local("int"); ok {
 		return v
+	}
+	if g.pick(8) == 1 {
+		return g.one(g.file(depth-1)+".size", "size(params.files)", "size(params.blob)", "params.files.size()")
 	}
 	if depth <= 0 || g.pick(3) == 0 {
 		leaves := []string{"agent.level", "params.count", "0", "1", "-1", "3", "9223372036854775807", "-9223372036854775808", "data.consts.limit", "params.payment.cents"}
@@ -238,6 +269,9 @@ func (g *gen) index(depth int) string {
 func (g *gen) string(depth int) string {
 	if v, ok := g.local("string"); ok {
 		return v
+	}
+	if g.pick(6) == 1 {
+		return g.file(depth-1) + g.one(".path", ".mode")
 	}
 	if depth <= 0 || g.pick(3) > 0 {
 		leaves := []string{"agent.team", "agent.owner", "agent.id", "resource.id", "context.ticket", `"payments"`, `""`, `"é"`, `"a1"`, "data.consts.home", "params.payment.currency", "params.payment.to.name"}

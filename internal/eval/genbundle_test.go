@@ -34,25 +34,30 @@ actions:
     risk: medium
     params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
       payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
-      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}}}
+      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}},
+      files: "list({path: string, \"mode?\": enum(read, write), size: int, \"owned?\": bool, \"at?\": timestamp, \"term?\": duration}, ..8)", blob?: json}
   backup:
     resource: [service, database]
-    params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}}}
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}},
+      files: "list({path: string, mode: enum(read, append), size: int(0..), owned: bool, \"zone?\": string}, ..4)", "*": json}
   tool.*:
     resource: [service, database]
     risk: high
-    params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}}}
+    params: {count: int, sizes: list(int), at: timestamp, force: bool, payment: {cents: int(0..), currency: "enum(eur, gbp)", to: {name: string, known: bool, "zip?": string}},
+      files: "list({path: string, mode: enum(read, append), size: int(0..), owned: bool, \"zone?\": string}, ..4)", "*": json}
   tool.git.*:
     resource: any
     params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
       payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
-      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}}}
+      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}},
+      files: "list({path: string, \"mode?\": enum(read, write), size: int, \"owned?\": bool, \"at?\": timestamp, \"term?\": duration}, ..8)", blob?: json}
   tool.git.push:
     resource: service
     risk: medium
     params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
       payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
-      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}}}
+      refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}},
+      files: "list({path: string, \"mode?\": enum(read, write), size: int, \"owned?\": bool, \"at?\": timestamp, \"term?\": duration}, ..8)", blob?: json}
 context:
   ticket?: string
   lead?: duration
@@ -250,6 +255,7 @@ func (g *gen) input() eval.Input {
 		Action:   action,
 		Resource: kernel.Resource{Type: kind, ID: g.one("svc/a", "payments"), Attributes: map[string]any{"environment": g.one("production", "staging")}},
 		Params: map[string]any{"count": g.number(), "sizes": g.numbers(), "at": g.moment(), "force": g.pick(2) == 1,
+			"files":   []any{},
 			"payment": map[string]any{"cents": int64(g.pick(9)), "currency": "eur", "to": map[string]any{"name": g.text(), "known": g.pick(2) == 1}}},
 		Context: map[string]any{},
 	}
@@ -268,6 +274,14 @@ func (g *gen) input() eval.Input {
 		g.maybe(req.Params, "tags", g.texts())
 		g.maybe(req.Params, "after", g.moment())
 		g.records(req.Params)
+		req.Params["files"] = g.files(5)
+	}
+	if req.Action == "backup" {
+		req.Params["files"] = g.backupFiles()
+		g.maybe(req.Params, "extra", g.opaque())
+	}
+	if req.Action == "backup" || req.Action == "deploy" {
+		g.maybe(req.Params, "blob", g.opaque())
 	}
 	now, err := time.Parse(time.RFC3339Nano, g.moment().(string))
 	if err != nil {
@@ -291,6 +305,33 @@ func (g *gen) records(params map[string]any) {
 	refund := map[string]any{"cents": g.number(), "of": of}
 	g.maybe(refund, "why", g.text())
 	g.maybe(params, "refund", refund)
+}
+
+func (g *gen) files(most int) []any {
+	list := []any{}
+	for range g.pick(most) {
+		f := map[string]any{"path": g.text(), "size": g.number()}
+		g.maybe(f, "mode", g.one("read", "write"))
+		g.maybe(f, "owned", g.pick(2) == 1)
+		g.maybe(f, "at", g.moment())
+		g.maybe(f, "term", g.one("1h", "-1.5s"))
+		list = append(list, f)
+	}
+	return list
+}
+
+func (g *gen) backupFiles() []any {
+	list := []any{}
+	for range g.pick(3) {
+		f := map[string]any{"path": g.text(), "size": int64(g.pick(9)), "mode": g.one("read", "append"), "owned": g.pick(2) == 1}
+		g.maybe(f, "zone", g.text())
+		list = append(list, f)
+	}
+	return list
+}
+
+func (g *gen) opaque() any {
+	return []any{nil, true, int64(7), "", "é", []any{}, []any{int64(1), []any{nil}}, map[string]any{}, map[string]any{"a": map[string]any{"b": "c"}}}[g.pick(9)]
 }
 
 // facts are some that a history can have: the narrower first.

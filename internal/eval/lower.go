@@ -27,7 +27,8 @@ type lowerer struct {
 // A local is the variable of a comprehension.
 type local struct {
 	name string
-	kind types.Kind
+	kind types.Kind // of the value; of a record, whose place in its list it is, Int
+	list string     // the path of a list of records, or ""
 	at   int
 }
 
@@ -108,10 +109,15 @@ func cutRoot(path, root string) (rest string, ok bool) {
 // read lowers a name: a comprehension's variable, an attribute, a constant.
 func read[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[T] {
 	if v, ok := l.localVar(e); ok {
-		if v.kind != d.kind {
+		if v.kind != d.kind || v.list != "" {
 			return refuse[T](l, e, "the variable has another type")
 		}
 		return func(fr *frame) (T, fault) { return d.bank(fr).values[v.at], 0 }
+	}
+	if e.Kind() == ast.SelectKind {
+		if of, ok := l.elementOf(e.AsSelect().Operand()); ok {
+			return readColumn(l, d, e, of)
+		}
 	}
 	path, ok := l.pathOf(e)
 	if !ok {

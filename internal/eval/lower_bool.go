@@ -38,6 +38,9 @@ func toCond(x expr[bool]) cond {
 
 // presence lowers `has(a.b)`.
 func (l *lowerer) presence(e ast.Expr) cond {
+	if of, ok := l.elementOf(e.AsSelect().Operand()); ok {
+		return l.hasColumn(e, of)
+	}
 	operand, ok := l.pathOf(e.AsSelect().Operand())
 	path := operand + "." + e.AsSelect().FieldName()
 	if !ok {

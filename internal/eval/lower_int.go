@@ -40,6 +40,11 @@ func (l *lowerer) size(e ast.Expr, call ast.CallExpr) expr[int64] {
 		return pure(l.strings(of), func(s string) int64 { return int64(utf8.RuneCountInString(s)) })
 	case types.ListKind:
 		return l.length(of)
+	case types.OpaqueKind:
+		if l.isType(of, typeJSON) {
+			return l.count(of)
+		}
+		return refuse[int64](l, e, "it has no size")
 	default:
 		return refuse[int64](l, e, "only strings and lists have a size")
 	}

@@ -186,6 +186,9 @@ func (l *lowerer) membership(e ast.Expr) cond {
 
 // length lowers the size of a list.
 func (l *lowerer) length(e ast.Expr) expr[int64] {
+	if l.elemKind(e) == types.StructKind {
+		return l.count(e)
+	}
 	f := familyOf(l.elemKind(e))
 	if f == nil {
 		return refuse[int64](l, e, "it is no list of scalars")

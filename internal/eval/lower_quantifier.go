@@ -59,6 +59,9 @@ func (l *lowerer) comprehension(e ast.Expr) cond {
 	if !ok {
 		return l.refuseBool(e, "only exists, all and exists_one loop over a list")
 	}
+	if l.elemKind(q.over) == types.StructKind {
+		return l.quantifyRecords(q)
+	}
 	f := familyOf(l.elemKind(q.over))
 	if f == nil {
 		return l.refuseBool(e, "%s takes a list of scalars", q.function)
@@ -68,7 +71,7 @@ func (l *lowerer) comprehension(e ast.Expr) cond {
 
 func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
 	over := list(l, d, q.over)
-	at := l.enter(q.variable, d.kind)
+	at := l.enter(local{name: q.variable, kind: d.kind})
 	test := l.bools(q.test)
 	l.scope = l.scope[:len(l.scope)-1]
 	begin := foldOf(q.function)
@@ -93,19 +96,19 @@ func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
 
 // enter opens the scope of a comprehension's variable and returns its slot,
 // which lies behind those of the attributes.
-func (l *lowerer) enter(name string, kind types.Kind) int {
+func (l *lowerer) enter(variable local) int {
 	depth := 0
 	for _, v := range l.scope {
-		if v.kind == kind {
+		if v.kind == variable.kind {
 			depth++
 		}
 	}
-	at := l.layout.sizes[bankKey{kind, false}] + depth
+	variable.at = l.layout.sizes[bankKey{variable.kind, false}] + depth
 	if depth >= maxNesting {
 		l.fail(l.ast.Expr(), "%d loops inside each other", depth+1)
 	}
-	l.scope = append(l.scope, local{name, kind, at})
-	return at
+	l.scope = append(l.scope, variable)
+	return variable.at
 }
 
 // A fold combines the results of the single elements: exists is `||`, all is

@@ -39,7 +39,7 @@ func (l *layout) member(f *field) member {
 		if f.Type.Elem.Kind == pdl.Enum {
 			m.enum = l.vocabulary(f.Type.Elem.Values)
 		}
-	case pdl.Bool, pdl.Timestamp, pdl.Duration, pdl.Record: // their bounds are not declared
+	case pdl.Bool, pdl.Timestamp, pdl.Duration, pdl.Record, pdl.JSON: // their bounds are not declared
 	}
 	return m
 }
@@ -58,6 +58,9 @@ func (l *layout) shared(name string) string {
 // reports false, misfit says why; what it accepts, misfit finds nothing wrong
 // with.
 func (m *member) fill(fr *frame, v any) bool {
+	if m.kind == pdl.JSON {
+		return m.fillJSON(fr, v)
+	}
 	switch v := v.(type) {
 	case string:
 		return (m.kind != pdl.String || isText(v)) && m.fillText(fr, v)
@@ -74,7 +77,7 @@ func (m *member) fill(fr *frame, v any) bool {
 }
 
 func (m *member) fillRecord(fr *frame, v map[string]any) bool {
-	if m.kind != pdl.Record || !fill(fr, m.field.inside.members, v) {
+	if m.kind != pdl.Record || !fill(fr, m.field.inside, m.field.inside.members, v) {
 		return false
 	}
 	fr.mark(int(m.bit))

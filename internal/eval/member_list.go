@@ -6,6 +6,9 @@ func (m *member) fillList(fr *frame, list []any) bool {
 	if m.kind != pdl.List || int64(len(list)) > m.max {
 		return false
 	}
+	if m.field.inside != nil {
+		return m.fillRecords(fr, list)
+	}
 	m.emptyList(fr)
 	for _, x := range list {
 		if !m.add(fr, x) {

@@ -35,6 +35,8 @@ func misfit(t pdl.Type, v any) (problem, at string) {
 		if _, ok := v.(map[string]any); !ok {
 			return wrongType("an object", v), ""
 		}
+	case pdl.JSON:
+		return misfitJSON(v, 0)
 	default:
 		return "its declared type is not known", ""
 	}
@@ -167,6 +169,8 @@ func expects(t pdl.Type) string {
 		return fmt.Sprintf("a list of at most %d elements", t.MaxLen)
 	case pdl.Record:
 		return "an object of " + oneOf(attributeNames(t.Members))
+	case pdl.JSON:
+		return "any JSON whose numbers are integers within ±(2^53−1)"
 	}
 	return "of no known type"
 }

@@ -29,6 +29,8 @@ import (
 func functions() []cel.EnvOption {
 	options := []cel.EnvOption{
 		ext.Network(), ext.Strings(),
+		cel.Function("size", cel.Overload("size_json", []*cel.Type{cel.OpaqueType("json")}, cel.IntType),
+			cel.MemberOverload("json_size", []*cel.Type{cel.OpaqueType("json")}, cel.IntType)),
 		cel.Function("glob", cel.MemberOverload("string_glob", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
 			cel.BinaryBinding(func(path, pattern ref.Val) ref.Val {
 				return types.Bool(globbed(string(pattern.(types.String)), string(path.(types.String)), true))

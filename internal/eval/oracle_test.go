@@ -113,9 +113,22 @@ func native(t pdl.Type, v any) any {
 		return list
 	case pdl.Record:
 		return section(t.Members, v.(map[string]any), nil)
+	case pdl.JSON:
+		return sized(v)
 	default:
 		return v
 	}
+}
+
+// sized gives JSON the sizes of the language to the size() of cel-go.
+func sized(v any) any {
+	switch v.(type) {
+	case nil:
+		return []any{}
+	case string, []any, map[string]any:
+		return v
+	}
+	return []any{v}
 }
 
 // decide returns the verdict without the kernel's own sentences.
@@ -136,7 +149,7 @@ func (o *oracle) decide(in eval.Input) kernel.Verdict {
 		"action": req.Action, "data": o.data, "calendar": o.calendars,
 		"agent":    section(s.Agent, req.Agent.Attributes, map[string]any{"id": req.Agent.ID}),
 		"resource": section(r.Attributes, req.Resource.Attributes, map[string]any{"id": req.Resource.ID, "type": req.Resource.Type}),
-		"params":   section(action.Params, req.Params, nil),
+		"params":   section(action.Params, req.Params, undeclared(action, req.Params)),
 		"context":  section(s.Context, req.Context, map[string]any{"now": in.Now}),
 		"facts":    o.facts(in),
 	}
@@ -219,6 +232,17 @@ func section(attributes []pdl.Attribute, given, always map[string]any) map[strin
 	for _, a := range attributes {
 		if v, ok := given[a.Name]; ok {
 			m[a.Name] = native(a.Type, v)
+		}
+	}
+	return m
+}
+
+// undeclared are the parameters that an open action takes as JSON.
+func undeclared(action pdl.Action, params map[string]any) map[string]any {
+	m := map[string]any{}
+	for name, v := range params {
+		if action.Open && !slices.ContainsFunc(action.Params, func(a pdl.Attribute) bool { return a.Name == name }) {
+			m[name] = sized(v)
 		}
 	}
 	return m

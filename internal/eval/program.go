@@ -108,6 +108,7 @@ func New(b *pdl.Bundle) (*Program, error) {
 	if err := p.addActions(b.Rules); err != nil {
 		return nil, err
 	}
+	p.addImplied(b.Rules)
 	for _, r := range slices.SortedStableFunc(slices.Values(b.Rules), func(a, b *pdl.Rule) int { return cmp.Compare(a.Name, b.Name) }) {
 		if err := p.addRule(r); err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)

@@ -3,6 +3,8 @@ package eval
 import (
 	"fmt"
 
+	"cel.dev/cel-go/common/types"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
@@ -36,7 +38,8 @@ func (sh *shape) addFields(sec *section) {
 // A section is one object of the request: agent, resource, params or context,
 // or a record in one of them.
 type section struct {
-	name    string   // its path: params.payment
+	name    string   // its path: params.payment, params.files[]
+	open    bool     // further members are taken, as JSON
 	members []member // what requests fill, the required first; made once the rules are known
 	fields  []*field // sorted by name
 }
@@ -44,8 +47,13 @@ type section struct {
 type field struct {
 	pdl.Attribute
 	slot   slot
-	inside *section // of a record; else nil
+	inside *section // of a record, or of the records of a list; else nil
+	count  slot     // the size of a list of records, or of JSON
+	column slot     // in the records of a list: the values of all of them
+	there  slot     // and whether each has it
 	under  bool     // a record around it is optional
+
+	implied bool // not declared, and asked for
 }
 
 // mayLack reports that a request need not have it.
@@ -64,6 +72,7 @@ func (l *layout) shape(s *pdl.Schema, a *action, declared pdl.Action, r pdl.Reso
 		if err != nil {
 			return nil, err
 		}
+		sec.open = part.name == "params" && declared.Open
 		sh.sections = append(sh.sections, sec)
 		sh.addFields(sec)
 	}
@@ -102,13 +111,33 @@ func (l *layout) addFields(sec *section, attributes []pdl.Attribute, seen map[st
 			return err
 		}
 		f := &field{Attribute: a, slot: slot, under: under}
-		if a.Type.Kind == pdl.Record {
+		switch {
+		case a.Type.Kind == pdl.Record:
 			f.inside = &section{name: path}
-			if err := l.addFields(f.inside, a.Type.Members, seen, f.mayLack()); err != nil {
-				return err
-			}
+			err = l.addFields(f.inside, a.Type.Members, seen, f.mayLack())
+		case a.Type.IsRecords():
+			err = l.addColumns(f, path, seen)
+		case a.Type.Kind == pdl.JSON:
+			f.count = l.add(path+"#", types.IntKind, false)
+		}
+		if err != nil {
+			return err
 		}
 		sec.fields = append(sec.fields, f)
+	}
+	return nil
+}
+
+// addColumns lays out a list of records: a list for each member of theirs.
+func (l *layout) addColumns(f *field, path string, seen map[string]bool) error {
+	f.count = l.add(path+"#", types.IntKind, false)
+	f.inside = &section{name: path + "[]"}
+	if err := l.addFields(f.inside, f.Type.Elem.Members, seen, false); err != nil {
+		return err
+	}
+	for _, m := range f.inside.fields {
+		m.column = l.add(f.inside.name+"."+m.Name, m.slot.kind, true)
+		m.there = l.add(f.inside.name+"."+m.Name+"?", types.BoolKind, true)
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func declaredNames(s *pdl.Schema) []string {
 		for _, a := range attributes {
 			names = append(names, a.Name)
 			add(a.Type.Members)
+			if a.Type.Elem != nil {
+				add(a.Type.Elem.Members)
+			}
 		}
 	}
 	add(s.Agent)

@@ -120,8 +120,7 @@ func (a *analyst) operand(e ast.Expr, k *knowledge) (t, f *knowledge) {
 }
 
 func (a *analyst) whyPresent(e ast.Expr) string {
-	path := a.key(e.AsSelect().Operand()) + "." + e.AsSelect().FieldName()
-	if m, ok := a.memberAt(path); ok && !m.optional {
+	if m, path, ok := a.memberOf(e); ok && !m.optional {
 		return ": " + path + " is not optional"
 	}
 	return ""
@@ -132,7 +131,7 @@ func (a *analyst) present(e ast.Expr, k *knowledge) (t, f *knowledge) {
 	r := ofBool(true, true)
 	s := e.AsSelect()
 	a.reached(s.Operand(), k)
-	if m, ok := a.memberAt(a.key(s.Operand()) + "." + s.FieldName()); ok && !m.optional {
+	if m, _, ok := a.memberOf(e); ok && !m.optional {
 		r.no = false
 	}
 	return a.atom(e, k, r)
@@ -188,8 +187,9 @@ func (a *analyst) quantified(e ast.Expr, k *knowledge) (t, f *knowledge) {
 		inside = never()
 	}
 	a.loops = append(a.loops, loopReach{q.variable, a.loopKey(e, q.variable), elem})
+	a.scopes = append(a.scopes, loopScope{name: q.variable, list: a.weaver.listOf(q.over)})
 	some, other := a.cond(q.test, inside)
-	a.loops = a.loops[:len(a.loops)-1]
+	a.loops, a.scopes = a.loops[:len(a.loops)-1], a.scopes[:len(a.scopes)-1]
 	filled := k.learn(sizeKey(a.key(q.over)), ofSpan(types.IntKind, interval{1, list.length.hi}))
 	t, f = k.learn(key, ofBool(true, false)), k.learn(key, ofBool(false, true))
 	switch {

@@ -112,12 +112,13 @@ func (a *analyst) named(e ast.Expr, k *knowledge) reach {
 			return ofWords(a.weaver.typing.actions...)
 		}
 	}
-	path := a.key(e)
-	if m, ok := a.memberAt(path); ok {
-		a.reached(e, k)
-		return declaredReach(m.typ)
+	if e.Kind() == ast.SelectKind {
+		if m, _, ok := a.memberOf(e); ok {
+			a.reached(e, k)
+			return declaredReach(m.typ)
+		}
 	}
-	if d, ok := a.weaver.c.cel.constants[path]; ok {
+	if d, ok := a.weaver.c.cel.constants[a.key(e)]; ok {
 		return valueReach(d.Type, d.Value)
 	}
 	return reachOf(a.typeOf(e))
@@ -130,15 +131,17 @@ func isFamily(action string) bool { return strings.Contains(action, "*") }
 // memberAt returns the attribute that a path names.
 func (v *verifier) memberAt(path string) (member, bool) { return v.weaver.typing.member(path) }
 
-// reached reports what may be absent on a path: an attribute, or a record
-// around it.
+// reached reports what may be absent on a path: an attribute, a record around
+// it, an element of a list.
 func (a *analyst) reached(e ast.Expr, k *knowledge) {
+	if isIndex(e) {
+		a.value(e, k)
+	}
 	if e.Kind() != ast.SelectKind {
 		return
 	}
 	a.reached(e.AsSelect().Operand(), k)
-	path := a.key(e)
-	if m, _ := a.memberAt(path); m.optional && !k.holds("has("+path+")") {
+	if m, path, _ := a.memberOf(e); m.optional && !k.holds("has("+a.key(e)+")") {
 		a.unproved(e, "write has("+path+") && … before it", "%s is optional and is read without a test that it is there", path)
 	}
 }

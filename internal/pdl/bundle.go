@@ -90,9 +90,10 @@ const (
 	String
 	Enum      // a string out of Type.Values
 	Timestamp // RFC 3339 in JSON; 1900-01-01 to 2190-01-01
-	List      // of Type.Elem, which is a scalar, and no duration
+	List      // of Type.Elem, which is a scalar and no duration, or a record of scalars
 	Duration  // text such as 1h30m in JSON; at most ±100 years
 	Record    // an object of the members of Type.Members
+	JSON      // any value; conditions read its presence and its size alone
 )
 
 // A Type is the type of an attribute or of a data value.
@@ -118,6 +119,7 @@ type Action struct {
 	Name      string   // deploy, or mcp.github.* for a family; see [Family]
 	Resources []string // the resource types it takes, sorted; `any` is spelt out
 	Params    []Attribute
+	Open      bool        // further parameters are taken, as JSON
 	Risk      kernel.Risk // the least risk of this action
 }
 

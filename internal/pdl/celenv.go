@@ -44,6 +44,9 @@ var celFunctions = []string{
 	overloads.TimeGetDayOfWeek, overloads.TimeGetHours, overloads.TimeGetMinutes, overloads.TimeGetSeconds, overloads.TimeGetMilliseconds,
 }
 
+// jsonType is the type of what conditions do not look into.
+var jsonType = types.NewOpaqueType("json")
+
 // calendarType is the type of calendars; no attribute has it.
 var calendarType = types.NewOpaqueType("calendar")
 
@@ -53,6 +56,8 @@ func ownFunctions() []*decls.FunctionDecl {
 		declare("lowerAscii", decls.MemberOverload("string_lower_ascii", []*types.Type{types.StringType}, types.StringType)),
 		declare("upperAscii", decls.MemberOverload("string_upper_ascii", []*types.Type{types.StringType}, types.StringType)),
 		declare("glob", decls.MemberOverload("string_glob", []*types.Type{types.StringType, types.StringType}, types.BoolType)),
+		declare(overloads.Size, decls.Overload("size_json", []*types.Type{jsonType}, types.IntType),
+			decls.MemberOverload("json_size", []*types.Type{jsonType}, types.IntType)),
 		declare("active", decls.MemberOverload("calendar_active", []*types.Type{calendarType, types.TimestampType}, types.BoolType)),
 	)
 }
@@ -165,6 +170,8 @@ func celType(t Type) *types.Type {
 		return types.NewListType(celType(*t.Elem))
 	case String, Enum:
 		return types.StringType
+	case JSON:
+		return jsonType
 	default:
 		return types.ErrorType
 	}
@@ -173,8 +180,11 @@ func celType(t Type) *types.Type {
 // celTypeAt is celType for an attribute: each record is a type of its own,
 // named by its path.
 func celTypeAt(path string, t Type) *types.Type {
-	if t.Kind == Record {
+	switch {
+	case t.Kind == Record:
 		return types.NewObjectType(objectPrefix + path)
+	case t.IsRecords():
+		return types.NewListType(types.NewObjectType(objectPrefix + path + "[]"))
 	}
 	return celType(t)
 }
@@ -222,6 +232,10 @@ func (o objects) FindStructFieldType(object, field string) (*types.FieldType, bo
 	}
 	if root == "data" {
 		return &types.FieldType{Type: types.NewObjectType(objectPrefix + "data." + field)}, o.data[field] != nil
+	}
+	if list, isElement := strings.CutSuffix(strings.TrimPrefix(object, objectPrefix), "[]"); isElement {
+		m, ok := o.typing.elements[list][field]
+		return &types.FieldType{Type: celType(m.typ)}, ok && m.problem == ""
 	}
 	path := strings.TrimPrefix(object, objectPrefix) + "." + field
 	m, ok := o.typing.member(path)

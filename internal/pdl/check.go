@@ -54,6 +54,7 @@ type verifier struct {
 type loopScope struct {
 	name string
 	typ  *declared
+	list string // the path of a list of records, or ""
 }
 
 func (v *verifier) at(e ast.Expr) span { return v.weaver.spots[e.ID()].span() }
@@ -88,6 +89,8 @@ func nameOf(t *types.Type) string {
 			return "an IP address"
 		case cidrType.TypeName():
 			return "a range of IP addresses"
+		case jsonType.TypeName():
+			return "json"
 		}
 		return "a calendar"
 	default:

@@ -22,7 +22,9 @@ func (c *compiler) compileData(d *document) {
 			continue
 		}
 		c.reads.constants = append(c.reads.constants, constant{d.name, p.key})
-		if t, typeOK := c.typeOf(p.value); ok && typeOK {
+		if t, typeOK := c.typeOf(p.value); ok && typeOK && (t.IsRecords() || t.Kind == JSON) {
+			c.errorf(p.value.span(), "use a scalar or a list of scalars", "a constant is no %s", t)
+		} else if ok && typeOK {
 			declared[name] = t
 			c.data[d.name+"."+name] = t
 		}

@@ -31,6 +31,8 @@ type typing struct {
 	names          []string                     // that the match names: actions and families
 	actions, types []string                     // the declarations behind them, and the types that those take
 	members        map[string]map[string]member // by root, by name; of nested records by path: payment.amount_cents
+	elements       map[string]map[string]member // of lists of records, by the path of the list, by name
+	open           bool                         // every action takes further parameters
 	checker        *checker.Env
 }
 
@@ -42,12 +44,17 @@ func (c *compiler) typingOf(names, actions, types []string) *typing {
 	if t := c.cel.typings[key]; t != nil {
 		return t
 	}
-	t := &typing{names: names, actions: actions, types: c.takenBy(actions, types), members: map[string]map[string]member{}}
+	t := &typing{names: names, actions: actions, types: c.takenBy(actions, types), members: map[string]map[string]member{}, elements: map[string]map[string]member{}, open: true}
+	for _, a := range actions {
+		t.open = t.open && c.actions[a].Open
+	}
 	t.members["agent"] = single(c.schema.Agent, "id")
 	t.members["context"] = single(c.schema.Context, "")
 	t.members["context"]["now"] = member{typ: Type{Kind: Timestamp}}
-	t.members["params"] = shared(lists(t.actions, func(a string) []Attribute { return c.actions[a].Params }), t.actions, "action")
-	t.members["resource"] = shared(lists(t.types, func(r string) []Attribute { return c.types[r].Attributes }), t.types, "resource type")
+	params := c.paramsOf(t.actions)
+	attributes := lists(t.types, func(r string) []Attribute { return c.types[r].Attributes })
+	t.members["params"] = shared(params, t.actions, "action")
+	t.members["resource"] = shared(attributes, t.types, "resource type")
 	t.members["resource"]["id"] = member{typ: nameType}
 	t.members["resource"]["type"] = member{typ: Type{Kind: Enum, Values: t.types}, everUsed: kernel.SortedKeys(c.types)}
 	t.members["facts"] = map[string]member{}
@@ -55,8 +62,62 @@ func (c *compiler) typingOf(names, actions, types []string) *typing {
 		t.members["facts"][f.Name] = member{typ: f.Type, optional: f.Optional}
 	}
 	c.everUsed(t)
+	t.columns("agent", [][]Attribute{flat(c.schema.Agent)}, nil, "")
+	t.columns("context", [][]Attribute{flat(c.schema.Context)}, nil, "")
+	t.columns("params", params, t.actions, "action")
+	t.columns("resource", attributes, t.types, "resource type")
 	c.cel.typings[key] = t
 	return t
+}
+
+// paramsOf returns the parameters of each action. What only some of them
+// declare, the open ones take as JSON.
+func (c *compiler) paramsOf(actions []string) [][]Attribute {
+	params := lists(actions, func(a string) []Attribute { return c.actions[a].Params })
+	var names []string
+	for _, list := range params {
+		for _, a := range list {
+			if !strings.Contains(a.Name, ".") {
+				names = append(names, a.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	for i, a := range actions {
+		if !c.actions[a].Open {
+			continue
+		}
+		for _, name := range slices.Compact(slices.Clone(names)) {
+			if !slices.ContainsFunc(params[i], func(a Attribute) bool { return a.Name == name }) {
+				params[i] = append(params[i], Attribute{Name: name, Type: Type{Kind: JSON}, Optional: true})
+			}
+		}
+	}
+	return params
+}
+
+// columns types the members of the records in lists.
+func (t *typing) columns(root string, owners [][]Attribute, names []string, kind string) {
+	for _, name := range kernel.SortedKeys(t.members[root]) {
+		m := t.members[root][name]
+		if m.problem != "" || !m.typ.IsRecords() {
+			continue
+		}
+		all := make([][]Attribute, len(owners))
+		for i, attributes := range owners {
+			for _, a := range attributes {
+				if a.Name == name {
+					all[i] = a.Type.Elem.Members
+				}
+			}
+		}
+		t.elements[root+"."+name] = shared(all, names, kind)
+		for _, column := range kernel.SortedKeys(t.elements[root+"."+name]) {
+			m := t.elements[root+"."+name][column]
+			m.everUsed = enumValues(m.typ)
+			t.elements[root+"."+name][column] = m
+		}
+	}
 }
 
 // nameType is the type of agent.id and resource.id.
@@ -187,6 +248,9 @@ func enumValues(t Type) []string {
 func (t *typing) member(path string) (member, bool) {
 	root, name, _ := strings.Cut(path, ".")
 	m, known := t.members[root][name]
+	if !known && root == "params" && t.open && !strings.Contains(name, ".") {
+		return member{typ: Type{Kind: JSON}, optional: true}, true
+	}
 	return m, known
 }
 
@@ -203,7 +267,7 @@ func (t *typing) lacks(root, name string) string {
 
 // attribute looks up root.name, reporting why it cannot be read.
 func (c *compiler) attribute(at placed, root, name string, t *typing) (member, bool) {
-	m, known := t.members[root][name]
+	m, known := t.member(root + "." + name)
 	switch {
 	case !known:
 		c.errorf(at.span(), c.nearAttribute(root, name, t), "unknown attribute %s.%s", root, clip(name))

@@ -71,7 +71,7 @@ func (c *compiler) eventPath(n *node, what string, from origin) (string, Type, b
 	case m.problem != "":
 		c.errorf(n.span(), "", "%s cannot be used: it %s", path, strings.TrimSuffix(m.problem, ", which the match covers"))
 		return "", Type{}, false
-	case m.typ.Kind == List || m.typ.Kind == Record:
+	case m.typ.Kind == List || m.typ.Kind == Record || m.typ.Kind == JSON:
 		c.errorf(n.span(), "name a single value", "%s is %s", path, m.typ.short())
 		return "", Type{}, false
 	}

@@ -65,6 +65,13 @@ func attributesForm(from ...string) *Form {
 	return mappingOf(Text{Pattern: attributePattern, Most: 129}, long, aboutAttribute)
 }
 
+// paramsForm is the form of the parameters of an action.
+func paramsForm() *Form {
+	form := attributesForm("request")
+	form.Other.Names.Pattern = attributePattern + `|\*`
+	return form
+}
+
 const aboutAttribute = "An attribute: its type, or the members of a record. A name that ends in ? is optional, and read behind has()."
 
 // attributeForm is the form of one attribute: a type, a record, or either of
@@ -89,7 +96,7 @@ var recordForm = func() *Form {
 var actionForm = &Form{Keys: []Key{
 	{Name: "resource", Required: true, Form: oneOrMore(naming(ResourceTypeName)), About: "The resource types it takes: one, a list, or any.",
 		Examples: []string{"service", "[service, database]", "any"}},
-	{Name: "params", Form: attributesForm("request"), About: "Its parameters."},
+	{Name: "params", Form: paramsForm(), About: "Its parameters. \"*\": json takes further ones, which are not looked into."},
 	{Name: "risk", Form: words(kernel.RiskNames()...), About: "The least risk of a decision about it; low where nothing is said."},
 	{Name: "grant", Form: words("required"), About: "required: every ALLOW hands out a single-use grant."},
 }}

@@ -1,7 +1,6 @@
 package pdl
 
 import (
-	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,6 +18,12 @@ type spot struct {
 
 func (s spot) span() span { return s.passage.span(s.start, s.end-s.start) }
 
+// A loop is a variable that stands for the elements of a list.
+type loop struct {
+	name string // "" where it cannot be seen
+	list string // the path of a list of records, or ""
+}
+
 // A weaver copies a condition with the variables put in, and checks every name
 // and every function on the way. Node ids are new; spots say where each came
 // from, so that findings about a variable point into the variable.
@@ -32,7 +37,7 @@ type weaver struct {
 	root    *passage
 	from    *passage // what is being copied
 	hole    *spot    // where the outermost variable stands in the condition
-	loops   []string // names of the loops around, from outside in
+	loops   []loop   // around, from outside in
 	tooBig  bool
 	good    bool
 }
@@ -194,7 +199,7 @@ func (w *weaver) comprehension(e ast.Expr) ast.Expr {
 	case len(w.loops) >= maxLoops:
 		w.fail(w.spotOf(e), "", "loops are nested at most %d deep", maxLoops)
 	}
-	w.loops = append(w.loops, name)
+	w.loops = append(w.loops, loop{name, w.listOf(over)})
 	init, cond, step, result := w.copy(x.AccuInit()), w.copy(x.LoopCondition()), w.copy(x.LoopStep()), w.copy(x.Result())
 	w.loops = w.loops[:len(w.loops)-1]
 	return w.factory.NewComprehension(id, over, name, x.AccuVar(), init, cond, step, result)
@@ -228,4 +233,4 @@ func (w *weaver) variable(e ast.Expr, name string) ast.Expr {
 }
 
 // hidden keeps the depth of loops and none of their names.
-func hidden(loops []string) []string { return slices.Repeat([]string{""}, len(loops)) }
+func hidden(loops []loop) []loop { return make([]loop, len(loops)) }

@@ -26,6 +26,10 @@ func isReserved(name string) bool {
 // ident copies a name that stands alone: a loop variable or `action`.
 func (w *weaver) ident(e ast.Expr) ast.Expr {
 	name, at := e.AsIdent(), w.spotOf(e)
+	if list := w.loopOver(name); list != "" {
+		w.fail(at, w.c.near("", readable(w.typing.elements[list]), "it has "), "%s is a record and no value", name)
+		return e
+	}
 	if name == parser.HiddenAccumulatorName || name == "action" || w.isLoop(name) {
 		return w.factory.NewIdent(w.id(e), name)
 	}
@@ -45,7 +49,20 @@ func (w *weaver) ident(e ast.Expr) ast.Expr {
 	return e
 }
 
-func (w *weaver) isLoop(name string) bool { return name != "" && slices.Contains(w.loops, name) }
+func (w *weaver) isLoop(name string) bool {
+	return name != "" && slices.ContainsFunc(w.loops, func(l loop) bool { return l.name == name })
+}
+
+// loopOver returns the path of the list of records that a loop variable goes
+// over, or "".
+func (w *weaver) loopOver(name string) string {
+	for _, l := range slices.Backward(w.loops) {
+		if l.name == name {
+			return l.list
+		}
+	}
+	return ""
+}
 
 // nearName suggests an attribute that was written without its root, or a name.
 func (w *weaver) nearName(name string) string {
@@ -60,7 +77,12 @@ func (w *weaver) nearName(name string) string {
 	if slices.Contains([]string{"int", "string", "bool", "list", "map", "double", "uint", "bytes", "type", "dyn"}, name) {
 		return "types are not values"
 	}
-	loops := slices.DeleteFunc(slices.Clone(w.loops), func(s string) bool { return s == "" })
+	var loops []string
+	for _, l := range w.loops {
+		if l.name != "" {
+			loops = append(loops, l.name)
+		}
+	}
 	if guess := w.c.near(name, append(loops, rootNames...), ""); guess != "" {
 		return guess
 	}
@@ -78,8 +100,15 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 	path := strings.Split(pathOf(e), ".")
 	root := path[0]
 	switch {
+	case root == "" && isIndex(s.Operand()):
+		return w.ofElement(e)
 	case root == "":
 		return w.copyOperand(e)
+	case w.loopOver(root) != "" && len(path) == 2:
+		w.column(at, w.loopOver(root), root, path[1])
+		return w.chain(e)
+	case w.loopOver(root) != "":
+		w.fail(at, "", "%s.%s has no members", root, path[1])
 	case w.isLoop(root) || root == "action":
 		w.fail(at, "", "%s has no members", root)
 	case root == "data":
@@ -151,7 +180,14 @@ func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
 	s := e.AsSelect()
 	path := strings.Split(pathOf(s.Operand()), ".")
 	at := w.spotOf(s.Operand())
+	if isIndex(s.Operand()) {
+		return w.ofElement(e)
+	}
 	at.end += len(s.FieldName()) + 1
+	if list := w.loopOver(path[0]); list != "" && len(path) == 1 {
+		w.column(at, list, path[0], s.FieldName())
+		return w.factory.NewPresenceTest(w.id(e), w.chain(s.Operand()), s.FieldName())
+	}
 	if !slices.Contains(readRoots, path[0]) || w.isLoop(path[0]) {
 		w.fail(at, "write has(resource.owner_team)", "has() takes the path of an attribute")
 		return e
@@ -166,6 +202,11 @@ func (w *weaver) read(at spot, root, name string) member {
 	m, ok := w.c.attribute(at, root, name, w.typing)
 	if !ok {
 		w.good = false
+	}
+	if _, declared := w.typing.members[root][name]; ok && !declared {
+		if guess := w.c.near(name, readable(w.typing.members[root]), ""); guess != "" {
+			w.c.warnf(at.span(), strings.Replace(guess, `"`, `"`+root+".", 1), "%s.%s is not declared, and is read as one of the further members", root, name)
+		}
 	}
 	if !ok || root != "facts" {
 		return m

@@ -1,6 +1,7 @@
 package pdl
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -61,4 +62,64 @@ func flat(attributes []Attribute) []Attribute {
 		}
 	}
 	return list
+}
+
+// IsRecords reports a list of records.
+func (t Type) IsRecords() bool { return t.Kind == List && t.Elem != nil && t.Elem.Kind == Record }
+
+// parseRecord reads `{path: string, "mode?": enum(a, b)}`, as the type of a
+// list names the members of its elements.
+func parseRecord(text string) (t Type, problem, hint string) {
+	const usage = `write list({path: string, "mode?": enum(a, b)}, ..64)`
+	inside, closed := strings.CutSuffix(text[1:], "}")
+	if !closed {
+		return t, "the record in this list lacks its closing }", usage
+	}
+	for _, part := range splitMembers(inside) {
+		key, typeText, ok := strings.Cut(part, ":")
+		name, optional := strings.CutSuffix(strings.Trim(strings.TrimSpace(key), `"'`), "?")
+		typ, problem, hint := parseType(strings.TrimSpace(typeText))
+		switch {
+		case !ok:
+			return t, fmt.Sprintf("%q is no member of a record", clip(strings.TrimSpace(part))), usage
+		case slices.Contains(celReserved, name):
+			return t, fmt.Sprintf("%q is a word of CEL and cannot be an attribute", name), "choose another name"
+		case len(name) > 128 || !memberName.MatchString(name):
+			return t, fmt.Sprintf("%q is no name for an attribute", clip(name)), "use letters, digits and _"
+		case slices.ContainsFunc(t.Members, func(a Attribute) bool { return a.Name == name }):
+			return t, fmt.Sprintf("the attribute %q is declared twice", name), "keep one of the two"
+		case problem != "":
+			return t, problem, hint
+		case typ.Kind == List || typ.Kind == JSON:
+			return t, fmt.Sprintf("the records of a list hold single values, and %s is %s", name, typ.short()), "declare it further up"
+		}
+		if t.Members = append(t.Members, Attribute{Name: name, Type: typ, Optional: optional}); len(t.Members) > maxColumns {
+			return t, fmt.Sprintf("the records of a list have at most %d members", maxColumns), ""
+		}
+	}
+	slices.SortFunc(t.Members, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	t.Kind = Record
+	return t, "", ""
+}
+
+// maxColumns bounds the members of the records of a list.
+const maxColumns = 64
+
+// splitMembers splits at the commas that stand in no brackets.
+func splitMembers(text string) []string {
+	var parts []string
+	depth, from := 0, 0
+	for i, c := range text {
+		switch c {
+		case '(', '{', '[':
+			depth++
+		case ')', '}', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				parts, from = append(parts, text[from:i]), i+1
+			}
+		}
+	}
+	return append(parts, text[from:])
 }

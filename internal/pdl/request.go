@@ -31,7 +31,7 @@ func (c *compiler) request(t *Test, in tree, at span) {
 		return
 	}
 	r.Agent.Attributes = c.typed(in, "agent", c.schema.Agent, "id")
-	r.Params = c.typed(in, "params", action.Params)
+	r.Params = c.typed(in, "params", c.taken(in, action))
 	r.Context = c.typed(in, "context", c.schema.Context, "now")
 	if resourceType == nil {
 		r.Resource.Attributes = c.untyped(in, "resource", "id", "type")
@@ -90,6 +90,21 @@ func (t tree) members(root string, but ...string) []string {
 		}
 	}
 	return names
+}
+
+// taken lists the parameters of an action, and those of a case that it takes
+// undeclared.
+func (c *compiler) taken(in tree, action *Action) []Attribute {
+	params := slices.Clone(action.Params)
+	if !action.Open {
+		return params
+	}
+	for _, name := range in.members("params") {
+		if !slices.ContainsFunc(params, func(a Attribute) bool { return a.Name == name }) {
+			params = append(params, Attribute{Name: name, Type: Type{Kind: JSON}, Optional: true})
+		}
+	}
+	return params
 }
 
 func (c *compiler) typed(in tree, root string, declared []Attribute, but ...string) map[string]any {

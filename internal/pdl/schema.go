@@ -75,9 +75,13 @@ func (c *compiler) agents(d *document, f *fields) {
 }
 
 func (c *compiler) attributes(n *node, root string, reserved []string, registry bool) []Attribute {
-	list := c.members(n, owner{path: root, reserved: reserved, registry: registry})
+	return c.attributesOf(n, owner{path: root, reserved: reserved, registry: registry})
+}
+
+func (c *compiler) attributesOf(n *node, o owner) []Attribute {
+	list := c.members(n, o)
 	if len(flat(list)) > maxAttributes {
-		c.errorf(n.span(), "", "%s has more than %d attributes", root, maxAttributes)
+		c.errorf(n.span(), "", "%s has more than %d attributes", o.path, maxAttributes)
 		return nil
 	}
 	return list
@@ -90,6 +94,7 @@ type owner struct {
 	reserved []string // names that always exist
 	registry bool     // values can come from the registry
 	depth    int      // of records
+	open     *bool    // set when further members are taken; nil where there are none
 }
 
 // members reads declared attributes; the list is sorted by name.
@@ -103,8 +108,11 @@ func (c *compiler) members(n *node, o owner) []Attribute {
 	for _, p := range pairs {
 		name, optional := strings.CutSuffix(p.key.text, "?")
 		switch {
+		case name == "*" && o.open == nil:
+			c.errorf(p.key.span(), "declare its members, or the whole as json", "%s takes no further members; the params of an action do", o.path)
 		case name == "*":
-			c.errorf(p.key.span(), "", "this version has no opaque members")
+			w, _ := c.word(p.value, "*", []string{"json"})
+			*o.open = w == "json"
 		case slices.Contains(o.reserved, name):
 			c.errorf(p.key.span(), "leave it out", "%s.%s always exists", o.path, name)
 		case slices.Contains(celReserved, name):
@@ -242,7 +250,7 @@ func (c *compiler) action(name string, n *node) Action {
 		a.Resources = c.actionResources(r)
 	}
 	if p := f.got["params"]; p != nil {
-		a.Params = c.attributes(p, "params", nil, false)
+		a.Params = c.attributesOf(p, owner{path: "params", open: &a.Open})
 	}
 	if r := f.got["risk"]; r != nil {
 		a.Risk = c.risk(r, "risk")

@@ -17,6 +17,10 @@ func (v *verifier) subset(e ast.Expr) {
 		v.listSubset(e)
 	case ast.ComprehensionKind:
 		v.loopSubset(e)
+	case ast.SelectKind:
+		if operand := e.AsSelect().Operand(); operand.Kind() == ast.CallKind {
+			v.subset(operand)
+		}
 	default: // literals, names and paths have been checked on the way
 	}
 }
@@ -26,10 +30,19 @@ func (v *verifier) callSubset(e ast.Expr) {
 	args := call.Args()
 	if call.IsMemberFunction() {
 		v.subset(call.Target())
+		args = append([]ast.Expr{call.Target()}, args...)
 	}
+	single := true
 	for _, a := range args {
+		single = v.single(a, call.FunctionName()) && single
+	}
+	for _, a := range call.Args() {
 		v.subset(a)
 	}
+	if !single {
+		return
+	}
+	args = call.Args()
 	switch name := call.FunctionName(); name {
 	case operators.Equals, operators.NotEquals:
 		v.enumLiterals(args[0], args[1])
@@ -60,8 +73,8 @@ func (v *verifier) arithmetic(e ast.Expr, name string, args []ast.Expr) {
 	}
 }
 
-func isCall(e ast.Expr, name string) bool {
-	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == name
+func isIndex(e ast.Expr) bool {
+	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operators.Index
 }
 
 func isZero(e ast.Expr) bool {
@@ -72,7 +85,7 @@ func (v *verifier) listSubset(e ast.Expr) {
 	elements := e.AsList().Elements()
 	for _, x := range elements {
 		v.subset(x)
-		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.OpaqueKind {
+		if k := v.typeOf(x).Kind(); k == types.ListKind || k == types.OpaqueKind || k == types.StructKind {
 			v.fail(x, "", "a list holds bools, ints, strings, timestamps or durations, not %s", nameOf(v.typeOf(x)))
 			return
 		}
@@ -103,7 +116,7 @@ func (v *verifier) loopSubset(e ast.Expr) {
 		v.fail(x.IterRange(), "", "exists and all go over lists, not %s", nameOf(v.typeOf(x.IterRange())))
 		return
 	}
-	v.scopes = append(v.scopes, loopScope{x.IterVar(), v.elementOf(x.IterRange())})
+	v.scopes = append(v.scopes, loopScope{x.IterVar(), v.elementOf(x.IterRange()), v.weaver.listOf(x.IterRange())})
 	v.subset(x.LoopStep())
 	v.scopes = v.scopes[:len(v.scopes)-1]
 }
@@ -138,20 +151,21 @@ func (v *verifier) declaredAs(e ast.Expr) *declared {
 	t := v.weaver.typing
 	path := pathOf(e)
 	if e.Kind() == ast.IdentKind {
-		for i := len(v.scopes) - 1; i >= 0; i-- {
-			if v.scopes[i].name == path {
-				return v.scopes[i].typ
-			}
+		if scope := v.scopeOf(path); scope != nil {
+			return scope.typ
 		}
 		if path == "action" {
 			return &declared{path: path, values: t.names, names: v.weaver.c.schema}
 		}
 		return nil
 	}
-	if isCall(e, operators.Index) {
+	if isIndex(e) {
 		return v.declaredAs(e.AsCall().Args()[0])
 	}
-	m, _ := t.member(path)
+	if e.Kind() != ast.SelectKind {
+		return nil
+	}
+	m, path, _ := v.memberOf(e)
 	if m.typ.Kind == Enum || m.typ.Kind == List && m.typ.Elem.Kind == Enum {
 		return &declared{path: path, values: enumValues(m.typ), shared: m.everUsed}
 	}
@@ -159,6 +173,9 @@ func (v *verifier) declaredAs(e ast.Expr) *declared {
 }
 
 func (v *verifier) elementOf(e ast.Expr) *declared {
+	if v.weaver.listOf(e) != "" {
+		return nil
+	}
 	if e.Kind() == ast.SelectKind {
 		return v.declaredAs(e)
 	}

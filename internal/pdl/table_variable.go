@@ -72,7 +72,7 @@ func (c *compiler) textValues(e ast.Expr, covered *typing, list []string) ([]str
 		}
 		return add(s)
 	case ast.CallKind:
-		if !isCall(e, operators.Conditional) {
+		if e.AsCall().FunctionName() != operators.Conditional {
 			return nil, false
 		}
 		list, ok := c.textValues(e.AsCall().Args()[1], covered, list)

@@ -18,10 +18,9 @@ const (
 	maxWord       = 256     // bytes of an enum value, or of the name of an action or a resource type
 )
 
-var typeForms = []string{"bool", "string", "string(..N)", "int", "int(lo..hi)", "enum(a, b)", "timestamp", "duration", "list(T)", "list(T, ..N)"}
+var typeForms = []string{"bool", "string", "string(..N)", "int", "int(lo..hi)", "enum(a, b)", "timestamp", "duration", "list(T)", "list(T, ..N)", "json"}
 
 var laterTypes = []later{
-	{"json", "this version has no opaque json attributes"},
 	{"double", "there are no doubles: declare money and ratios as int, in cents or per-mille"},
 	{"float", "there are no floats: declare money and ratios as int, in cents or per-mille"},
 }
@@ -45,6 +44,8 @@ func (t Type) String() string {
 		return fmt.Sprintf("list(%s, ..%d)", t.Elem, t.MaxLen)
 	case Record:
 		return recordText(t.Members)
+	case JSON:
+		return "json"
 	}
 	return "no type"
 }
@@ -68,6 +69,8 @@ func (t Type) short() string {
 		return "a list"
 	case Record:
 		return "a record"
+	case JSON:
+		return "json"
 	}
 	return "nothing"
 }
@@ -104,6 +107,8 @@ func parseType(text string) (t Type, problem, hint string) {
 		return Type{Kind: Timestamp}, "", ""
 	case name == "duration" && !closed:
 		return Type{Kind: Duration}, "", ""
+	case name == "json" && !closed:
+		return Type{Kind: JSON}, "", ""
 	case name == "int":
 		return parseInt(args, closed)
 	case name == "string":
@@ -186,8 +191,10 @@ func parseList(args string) (t Type, problem, hint string) {
 		}
 		args = args[:i]
 	}
-	if strings.HasPrefix(strings.TrimSpace(args), "{") {
-		return t, "this version has no lists of records", hint
+	if record := strings.TrimSpace(args); strings.HasPrefix(record, "{") {
+		elem, problem, hint := parseRecord(record)
+		t.Elem = &elem
+		return t, problem, hint
 	}
 	elem, problem, elemHint := parseType(strings.TrimSpace(args))
 	switch {
@@ -197,6 +204,8 @@ func parseList(args string) (t Type, problem, hint string) {
 		return t, "this version has no lists of lists", hint
 	case elem.Kind == Duration:
 		return t, "a list holds no durations", hint
+	case elem.Kind == JSON:
+		return t, "a list holds no json", "declare the whole as json"
 	}
 	t.Elem = &elem
 	return t, "", ""

@@ -1,6 +1,7 @@
 package pdl
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,8 @@ func (c *compiler) value(n *node, what string, t Type) (any, bool) {
 		return c.stringValue(n, what, t.MaxLen)
 	case Record:
 		return c.recordValue(n, what, t)
+	case JSON:
+		return c.jsonValue(n, what)
 	default: // a type that was refused where it was declared
 		return nil, false
 	}
@@ -112,8 +115,13 @@ func (c *compiler) list(n *node, what string, t Type) (any, bool) {
 		return nil, false
 	}
 	list, good := make([]any, 0, len(items)), true
-	for _, item := range items {
-		v, ok := c.value(item, "an element of "+what, *t.Elem)
+	for i, item := range items {
+		name := "an element of " + what
+		if t.IsRecords() {
+			name = fmt.Sprintf("%s[%d]", what, i)
+			c.lackingIn(item, name, t.Elem.Members)
+		}
+		v, ok := c.value(item, name, *t.Elem)
 		good = good && ok
 		list = append(list, v)
 	}
@@ -144,10 +152,27 @@ func (c *compiler) recordValue(n *node, what string, t Type) (any, bool) {
 	return values, good
 }
 
+// lackingIn reports what an element of a list of records needs.
+func (c *compiler) lackingIn(n *node, what string, members []Attribute) {
+	for _, m := range members {
+		if !m.Optional && n.kind == mapping && n.member(m.Name) == nil {
+			c.errorf(n.span(), "", "%s lacks %s", what, m.Name)
+		}
+	}
+}
+
 func memberNames(members []Attribute) []string {
 	names := make([]string, len(members))
 	for i, m := range members {
 		names[i] = m.Name
 	}
 	return names
+}
+
+// jsonValue reads a value of any kind as the core schema of YAML types it. It
+// holds no null: what a request can hold, a test leaves out.
+func (c *compiler) jsonValue(n *node, what string) (any, bool) {
+	found := len(c.found)
+	v := c.coreValue(n, what)
+	return v, len(c.found) == found
 }

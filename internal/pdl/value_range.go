@@ -56,8 +56,8 @@ func reachOf(t *types.Type) reach {
 			r.elem = &elem
 		}
 		return r
-	case types.StringKind:
-		return reach{kind: types.StringKind, length: interval{0, math.MaxInt64}}
+	case types.StringKind, types.OpaqueKind: // json has a size, too
+		return reach{kind: t.Kind(), length: interval{0, math.MaxInt64}}
 	default:
 		return reach{kind: t.Kind(), span: anyInteger}
 	}
