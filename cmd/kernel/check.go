@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +16,10 @@ func (c *cli) checkCommand() *cobra.Command {
 		Short: "Check bundles: syntax, types, and rules that cannot be decided",
 		Long: `Check bundles: syntax, types, and rules that cannot be decided. Each folder is a
 bundle; files named together are one. Findings go to stderr, a line for each
-good bundle to stdout. Exit code 1 says that a bundle is invalid.`,
-		Example: "  kernel check policies\n  kernel check --json policies | jq .bundles[].diagnostics",
+good bundle to stdout. Below it stand the ALLOW rules that rest on what the
+caller says and nobody proves, and what "kernel serve" of this version would
+refuse. Exit code 1 says that a bundle is invalid.`,
+		Example: "  kernel check policies\n  kernel check --json policies | jq .bundles[].diagnostics\n  kernel check --json policies | jq .bundles[].claims.rules",
 		Args:    arguments(1, 0, "PATH"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			bundles, err := app.ReadBundles(args)
@@ -53,6 +56,8 @@ func (c *cli) check(bundles []app.BundleSource, asJSON bool) error {
 			continue
 		}
 		fmt.Fprintln(c.stdout, c.paint(green, "ok"), report.Summary())
+		c.claims(report.Claims)
+		c.unserved(report.Serve)
 	}
 	if asJSON {
 		if err := c.printJSON(all); err != nil {
@@ -63,4 +68,40 @@ func (c *cli) check(bundles []app.BundleSource, asJSON bool) error {
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+// claims lists the ALLOW rules that rest on claimed attributes, and no more of
+// them than anybody reads.
+func (c *cli) claims(r *app.ClaimsReport) {
+	const most = 10
+	if r.Allow == 0 {
+		return
+	}
+	if r.AnyAgent {
+		fmt.Fprintln(c.stdout, "   agents: any: every agent attribute that is not from: registry is claimed, and so is agent.id")
+	}
+	fmt.Fprintf(c.stdout, "   ALLOW rules: %d, on claimed attributes of agent or resource: %d, on params or context, always claimed: %d\n", r.Allow, len(r.Rules), r.Inputs)
+	table := c.table()
+	for _, rule := range r.Rules[:min(len(r.Rules), most)] {
+		var attributes []string
+		for _, a := range rule.Attributes {
+			attributes = append(attributes, a.Path+" ("+a.From+")")
+		}
+		fmt.Fprintf(table, "     %s\t%s\n", rule.Rule, strings.Join(attributes, ", "))
+	}
+	_ = table.Flush()
+	if more := len(r.Rules) - most; more > 0 {
+		fmt.Fprintf(c.stdout, "     … and %d more: --json lists them\n", more)
+	}
+}
+
+// unserved says what keeps kernel serve from taking the bundle.
+func (c *cli) unserved(r *app.ServeReport) {
+	for _, d := range r.Diagnostics {
+		hint := ""
+		if d.Suggestion != "" {
+			hint = "; " + d.Suggestion
+		}
+		fmt.Fprintf(c.stdout, "   kernel serve refuses it: %s:%d:%d: %s%s\n", d.File, d.Line, d.Col, d.Message, hint)
+	}
 }

@@ -16,6 +16,9 @@ type CheckReport struct {
 	Rules         int          `json:"rules"`
 	Tests         int          `json:"tests"`
 	Diagnostics   []Diagnostic `json:"diagnostics"` // never nil
+
+	Claims *ClaimsReport `json:"claims,omitzero"` // of a bundle that is OK
+	Serve  *ServeReport  `json:"serve,omitzero"`  // of a bundle that is OK
 }
 
 // A Diagnostic is a finding as programs read it. Lines and columns count from
@@ -35,7 +38,7 @@ type Diagnostic struct {
 // Check compiles a bundle and reports what was found. The diagnostics come as
 // people read them, too.
 func Check(source BundleSource) (CheckReport, pdl.Diagnostics, error) {
-	r := CheckReport{Name: source.Name, Diagnostics: []Diagnostic{}}
+	r := CheckReport{Name: source.Name}
 	c, err := Compile(source)
 	diags := c.Warnings
 	var invalid DiagnosticsError
@@ -44,17 +47,25 @@ func Check(source BundleSource) (CheckReport, pdl.Diagnostics, error) {
 	} else if err != nil {
 		return r, nil, err
 	}
+	r.Diagnostics = reportDiagnostics(diags)
+	if err == nil {
+		r.OK, r.PolicyVersion = true, c.Program.Version()
+		r.Rules, r.Tests = len(c.Bundle.Rules), len(c.Bundle.Tests)
+		r.Claims, r.Serve = reportClaims(c.Bundle), reportServe(c.Bundle)
+	}
+	return r, diags, nil
+}
+
+// reportDiagnostics writes findings for programs; never nil.
+func reportDiagnostics(diags pdl.Diagnostics) []Diagnostic {
+	list := []Diagnostic{}
 	for _, d := range diags {
-		r.Diagnostics = append(r.Diagnostics, Diagnostic{
+		list = append(list, Diagnostic{
 			File: d.File, Line: d.Line, Col: d.Col, EndLine: d.EndLine, EndCol: d.EndCol,
 			Severity: d.Severity.String(), Message: d.Message, Suggestion: d.Suggestion, Source: d.Source,
 		})
 	}
-	if err == nil {
-		r.OK, r.PolicyVersion = true, c.Program.Version()
-		r.Rules, r.Tests = len(c.Bundle.Rules), len(c.Bundle.Tests)
-	}
-	return r, diags, nil
+	return list
 }
 
 // Summary is one line for people.
