@@ -52,7 +52,7 @@ actions:
       refund?: {cents: int, "why?": string, of: {urgent: bool, "days?": list(int), "by?": {team: string, "level?": int, "at?": timestamp}}},
       files: "list({path: string, \"mode?\": enum(read, write), size: int, \"owned?\": bool, \"at?\": timestamp, \"term?\": duration}, ..8)", blob?: json}
   tool.git.push:
-    resource: service
+    resource: [service, database]
     risk: medium
     params: {count: int, sizes: list(int), at: timestamp, force: bool, version?: string, tags?: list(string), after?: timestamp,
       payment: {cents: int, currency: "enum(eur, usd)", "memo?": string, to: {name: string, known: bool, "iban?": string}},
