@@ -17,8 +17,9 @@ func (c *cli) checkCommand() *cobra.Command {
 		Long: `Check bundles: syntax, types, and rules that cannot be decided. Each folder is a
 bundle; files named together are one. Findings go to stderr, a line for each
 good bundle to stdout. Below it stand the ALLOW rules that rest on what the
-caller says and nobody proves, and what "kernel serve" of this version would
-refuse. Exit code 1 says that a bundle is invalid.`,
+caller says and nobody proves, the action whose conditions can take longest, and
+what "kernel serve" of this version would refuse. Exit code 1 says that a bundle
+is invalid.`,
 		Example: "  kernel check policies\n  kernel check --json policies | jq .bundles[].diagnostics\n  kernel check --json policies | jq .bundles[].claims.rules",
 		Args:    arguments(1, 0, "PATH"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -57,6 +58,7 @@ func (c *cli) check(bundles []app.BundleSource, asJSON bool) error {
 		}
 		fmt.Fprintln(c.stdout, c.paint(green, "ok"), report.Summary())
 		c.claims(report.Claims)
+		c.dearest(report.Costs)
 		c.unserved(report.Serve)
 	}
 	if asJSON {
@@ -93,6 +95,18 @@ func (c *cli) claims(r *app.ClaimsReport) {
 	if more := len(r.Rules) - most; more > 0 {
 		fmt.Fprintf(c.stdout, "     … and %d more: --json lists them\n", more)
 	}
+}
+
+// dearest says what the conditions of the dearest action can take.
+func (c *cli) dearest(costs []app.CostReport) {
+	if len(costs) == 0 {
+		return
+	}
+	d, about := costs[0], "under 0.01 ms"
+	if d.Microseconds >= 10 {
+		about = fmt.Sprintf("about %.2f ms", float64(d.Microseconds)/1000)
+	}
+	fmt.Fprintf(c.stdout, "   dearest action: %s, at most %d steps, %s; of these %d steps in %s\n", d.Action, d.Steps, about, d.DearestSteps, d.Dearest)
 }
 
 // unserved says what keeps kernel serve from taking the bundle.

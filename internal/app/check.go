@@ -19,6 +19,7 @@ type CheckReport struct {
 
 	Claims *ClaimsReport `json:"claims,omitzero"` // of a bundle that is OK
 	Serve  *ServeReport  `json:"serve,omitzero"`  // of a bundle that is OK
+	Costs  []CostReport  `json:"costs,omitzero"`  // of the actions whose rules have conditions, the dearest first
 }
 
 // A Diagnostic is a finding as programs read it. Lines and columns count from
@@ -52,6 +53,7 @@ func Check(source BundleSource) (CheckReport, pdl.Diagnostics, error) {
 		r.OK, r.PolicyVersion = true, c.Program.Version()
 		r.Rules, r.Tests = len(c.Bundle.Rules), len(c.Bundle.Tests)
 		r.Claims, r.Serve = reportClaims(c.Bundle), reportServe(c.Bundle)
+		r.Costs = reportCosts(c.Bundle)
 	}
 	return r, diags, nil
 }

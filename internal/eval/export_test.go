@@ -78,3 +78,6 @@ func at[T any](bank []T, s slot) (v T) {
 	}
 	return v
 }
+
+// Worked returns the steps of work of the condition that was evaluated last.
+func (e *Evaluator) Worked() int { return maxWork - e.frame.work }

@@ -82,7 +82,7 @@ func (l *lowerer) matches(e ast.Expr, call ast.CallExpr, translate func(string) 
 	if err != nil {
 		return l.refuseBool(e, "%v", err)
 	}
-	text, perCharacter := l.strings(operands[0]), instructions(translate(string(source)))
+	text, perCharacter := l.strings(operands[0]), pdl.Instructions(translate(string(source)))
 	return func(fr *frame) tri {
 		s, f := text(fr)
 		switch {

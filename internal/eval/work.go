@@ -1,9 +1,5 @@
 package eval
 
-import (
-	"regexp/syntax"
-)
-
 // maxWork bounds the evaluation of one condition: a step is an element that a
 // loop visits, some characters that a search reads, or one character against
 // one instruction of a pattern. A condition that takes more has no value, so
@@ -33,17 +29,3 @@ func (f *frame) spend(steps int) bool {
 
 // reading is the work of a search through n characters or elements.
 func reading(n int) int { return 1 + n/32 }
-
-// instructions returns the size of a compiled pattern, which bounds the work
-// per character of its automaton.
-func instructions(pattern string) int {
-	re, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return maxWork
-	}
-	prog, err := syntax.Compile(re.Simplify())
-	if err != nil {
-		return maxWork
-	}
-	return len(prog.Inst)
-}

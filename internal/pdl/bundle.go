@@ -197,6 +197,7 @@ type Condition struct {
 
 	columns []int // of the first character of each line of Source
 	quoted  bool  // in single quotes
+	steps   int64 // that it can take; see Cost
 }
 
 // A Datum is a constant of a data document.

@@ -39,6 +39,9 @@ func (c *compiler) check(p *passage, t *typing, vars *variables, condition bool)
 	if !v.good {
 		return nil
 	}
+	if condition {
+		p.steps = (&meter{verifier: v}).steps(checked.Expr())
+	}
 	return checked
 }
 

@@ -15,6 +15,7 @@ type passage struct {
 	lead   []rune // of the value, what was trimmed off its head
 	parsed *ast.AST
 	rule   *Rule // whose condition it is; nil for other expressions
+	steps  int64 // that it can take, where it is a condition that was checked
 }
 
 // condition compiles the `when` of a rule whose match has been read; covered is
@@ -35,7 +36,7 @@ func (c *compiler) condition(n *node, r *Rule, covered *typing, vars *variables)
 		return nil
 	}
 	return &Condition{Source: p.source, AST: checked, Variables: vars.sources, Pos: p.span(0, 0).pos(),
-		columns: p.columnsOf(), quoted: n.style == singleQuoted}
+		columns: p.columnsOf(), quoted: n.style == singleQuoted, steps: p.steps}
 }
 
 // passage reads the text of a condition. Folded and double-quoted texts are

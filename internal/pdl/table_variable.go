@@ -131,7 +131,7 @@ func (c *compiler) rowCondition(t *table, r *row, rivals []*row) bool {
 	if tree == nil {
 		return false
 	}
-	r.rule.When = &Condition{Source: p.source, AST: tree, Variables: t.vars.sources, Pos: r.at.span().pos(), columns: []int{r.at.col}}
+	r.rule.When = &Condition{Source: p.source, AST: tree, Variables: t.vars.sources, Pos: r.at.span().pos(), columns: []int{r.at.col}, steps: p.steps}
 	return true
 }
 
