@@ -30,7 +30,8 @@ a case failed or that there is none.
 
 --coverage measures in full what the cases show: rules and rows of tables that
 held and that decided, and the parts of conditions, the operands of && and ||
-and the arms of ?:, that were both true and false.`,
+and the arms of ?:, that were both true and false. What exists, all and
+exists_one say of each element counts as a whole.`,
 		Example: "  kernel test policies\n  kernel test --coverage --fail-under 95 policies",
 		Args:    arguments(1, 0, "PATH"),
 		RunE: func(_ *cobra.Command, args []string) error {

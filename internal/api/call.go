@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -108,7 +109,7 @@ func (d *door) admit(c *call) (reply, error) {
 		}
 		if !c.caller.Is(c.route.roles...) {
 			return reply{}, kernel.Errorf(kernel.Forbidden, "the caller's role may not do this").
-				WithHint("it takes one of %v", c.route.roles)
+				WithHint("it takes a token with the role %s", listed(c.route.roles))
 		}
 	}
 	if !c.route.probe {
@@ -221,4 +222,13 @@ func (c *call) pattern() string {
 		return "other"
 	}
 	return c.route.path
+}
+
+// listed names roles for people: admin or auditor.
+func listed(roles []kernel.Role) string {
+	words := make([]string, len(roles))
+	for i, r := range roles {
+		words[i] = string(r)
+	}
+	return strings.Join(words, " or ")
 }

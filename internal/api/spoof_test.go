@@ -36,7 +36,7 @@ rules:
   - {id: sre, match: {action: [deploy, ship], agent.role: sre}, effect: ALLOW}
 `
 
-const fleetDocument = `{"document": {"registry": "v1", "people": {"alice": {}}, "agents": {
+const fleetDocument = `{"document": {"registry": "v1", "people": {"person-001": {}}, "agents": {
   "agent-001": {"attributes": {"role": "sre", "team": "core"}, "capabilities": {
     "ship": {"actions": ["deploy", "ship"], "resources": [{"type": "*", "id": "*"}], "lend": 2}}},
   "agent-002": {"attributes": {"role": "sre", "team": "core"}, "capabilities": {
@@ -125,7 +125,7 @@ func TestTrustedAttributesCannotBeSpoofed(t *testing.T) {
 		want kernel.Code
 	}{
 		{"another value", self, deployBy(one, `"role": "junior"`, ""), kernel.CodeAttributeConflict},
-		{"a value where there is none", self, deployBy(one, `"owner": "alice"`, ""), kernel.CodeAttributeConflict},
+		{"a value where there is none", self, deployBy(one, `"owner": "person-001"`, ""), kernel.CodeAttributeConflict},
 		{"a space at the end", self, deployBy(one, `"team": "core "`, ""), kernel.CodeAttributeConflict},
 		{"another case of a text", self, deployBy(one, `"team": "Core"`, ""), kernel.CodeAttributeConflict},
 		{"a letter that looks alike", self, deployBy(one, `"team": "c\u043Ere"`, ""), kernel.CodeAttributeConflict},
@@ -150,9 +150,9 @@ func TestTrustedAttributesCannotBeSpoofed(t *testing.T) {
 		{"another case of a resource", self, deployBy(one, "", `"type": "service", "id": "SVC/a"`), kernel.CodeAttributeMissing},
 		{"a registered value that does not fit", gateway, deployBy(`"agent-006"`, "", ""), kernel.CodeAttributeMissing},
 		{"another agent of an agent", self, deployBy(`"agent-002"`, "", ""), kernel.Forbidden},
-		{"another agent of a gateway", gateway, deployBy(`"alice"`, "", ""), kernel.Forbidden},
+		{"another agent of a gateway", gateway, deployBy(`"person-001"`, "", ""), kernel.Forbidden},
 		{"an agent in another case", gateway, deployBy(`"Agent-001"`, "", ""), kernel.Forbidden},
-		{"a person", anyone, deployBy(`"alice"`, "", ""), kernel.CodeUnknownAgent},
+		{"a person", anyone, deployBy(`"person-001"`, "", ""), kernel.CodeUnknownAgent},
 		{"an agent with a space", gateway, deployBy(`"agent-001 "`, "", ""), kernel.CodeUnknownAgent},
 		{"an agent with a space of no width", gateway, deployBy(`"agent-001\u200b"`, "", ""), kernel.CodeUnknownAgent},
 		{"an agent that looks alike", anyone, deployBy(`"\u0430gent-001"`, "", ""), kernel.CodeUnknownAgent},

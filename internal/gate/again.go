@@ -65,6 +65,9 @@ func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, erro
 	}
 	age := now.Sub(first.decision.DecidedAt)
 	if first.decision.Entry.Seq >= g.opened {
+		if a, known := g.allows.find(key); known { // it was committed since we looked
+			return g.replay(q, a.answered, now.Sub(a.at), g.registry.Load())
+		}
 		age = allowLife + 1 // of this process, and no longer in memory
 	}
 	return g.replay(q, first, age, g.registry.Load())
@@ -74,8 +77,11 @@ func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, erro
 // making sure that it answers this caller about this agent.
 func (g *Gate) read(ctx context.Context, q *question, record []byte) (answered, error) {
 	seq, err := strconv.ParseUint(string(record), 10, 64)
-	if err != nil || seq >= g.Size() {
+	if err != nil {
 		return answered{}, unavailable("the record of its request_id is damaged")
+	}
+	if seq >= g.Size() { // its commit is about to end: the committer settles what came of it
+		return answered{}, store.ErrNotFound
 	}
 	row, err := g.cfg.Store.Entry(ctx, shard, seq)
 	if err != nil {

@@ -175,7 +175,6 @@ func (g *Gate) committed(b *batch) {
 	if len(b.log.Entries()) > 0 {
 		g.last.Store(b.now.UnixNano())
 	}
-	g.size.Store(g.head.Size)
 	if g.past != nil {
 		g.past.Keep()
 		g.past.size = g.head.Size
@@ -183,6 +182,7 @@ func (g *Gate) committed(b *batch) {
 	for _, f := range b.after {
 		f()
 	}
+	g.size.Store(g.head.Size) // last: whoever finds an entry below it finds what came of it
 	if old := g.fault.Swap(nil); old != nil {
 		g.cfg.Log.Info("the log can be written again")
 	}

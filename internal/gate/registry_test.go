@@ -41,9 +41,9 @@ rules:
 `
 
 const fleetDocument = `{"registry": "v1",
-  "people": {"alice": {"roles": ["lead"]}},
+  "people": {"person-001": {"roles": ["lead"]}},
   "agents": {
-    "agent-001": {"owner": "alice", "attributes": {"role": "sre"}, "capabilities": {
+    "agent-001": {"owner": "person-001", "attributes": {"role": "sre"}, "capabilities": {
       "ship": {"actions": ["deploy", "read"], "resources": [{"type": "service", "id": "svc/*"}], "lend": 1}}},
     "agent-002": {"attributes": {"role": "sre"}},
     "agent-003": {"attributes": {"role": "junior"}, "capabilities": {
@@ -133,7 +133,7 @@ func TestARegisteredAgentIsDecidedByWhatTheRegistryKnows(t *testing.T) {
 	}
 	log := h.entries(t)
 	st := log[len(log)-1].Decision.Standing
-	if st.Version != 1 || st.Capability != "ship" || fmt.Sprint(st.Agent) != "map[owner:alice role:sre]" || fmt.Sprint(st.Resource) != "map[environment:staging]" {
+	if st.Version != 1 || st.Capability != "ship" || fmt.Sprint(st.Agent) != "map[owner:person-001 role:sre]" || fmt.Sprint(st.Resource) != "map[environment:staging]" {
 		t.Errorf("the entry says %+v", st)
 	}
 	elsewhere := deploy("agent-001")
@@ -148,7 +148,7 @@ func TestARegisteredAgentIsDecidedByWhatTheRegistryKnows(t *testing.T) {
 		want kernel.Code
 	}{
 		{"nobody", deploy("agent-009"), kernel.CodeUnknownAgent},
-		{"a person", deploy("alice"), kernel.CodeUnknownAgent},
+		{"a person", deploy("person-001"), kernel.CodeUnknownAgent},
 		{"without a capability", deploy("agent-002"), kernel.CodeCapabilityMissing},
 		{"another resource", elsewhere, kernel.CodeCapabilityMissing},
 		{"an unregistered resource", unknown, kernel.CodeAttributeMissing},
@@ -323,7 +323,7 @@ func TestAnAllowIsSpentWhenWhatItRestedOnChanges(t *testing.T) {
 			return nil
 		},
 		"of another role": func(h *house) error {
-			h.apply(t, `{"registry": "v1", "agents": {"agent-001": {"owner": "alice", "attributes": {"role": "junior"}, "capabilities": {
+			h.apply(t, `{"registry": "v1", "agents": {"agent-001": {"owner": "person-001", "attributes": {"role": "junior"}, "capabilities": {
 				"ship": {"actions": ["deploy"], "resources": [{"type": "service", "id": "svc/*"}]}}}}}`)
 			return nil
 		},
@@ -472,24 +472,24 @@ rules:
 
 func TestATokenIsWorthWhatItsPrincipalIs(t *testing.T) {
 	h := openFleet(t)
-	h.apply(t, `{"registry": "v1", "people": {"bob": {"roles": ["auditor"]}}, "services": {"ci": {"roles": ["gateway"]}}}`)
+	h.apply(t, `{"registry": "v1", "people": {"person-002": {"roles": ["auditor"]}}, "services": {"ci": {"roles": ["gateway"]}}}`)
 	make := func(s token.Spec) (secret string, err error) {
 		s.Name = "x"
 		secret, _, err = h.CreateToken(t.Context(), admin, s)
 		return secret, err
 	}
 	for _, s := range []token.Spec{
-		{Role: kernel.RoleAdmin, Principal: "bob"},
+		{Role: kernel.RoleAdmin, Principal: "person-002"},
 		{Role: kernel.RoleAuditor, Principal: "nobody"},
 		{Role: kernel.RoleAuditor, Principal: "agent-001"},
-		{Role: kernel.RoleAgent, Agent: "agent-001", Principal: "bob"},
-		{Role: kernel.RoleAgent, Agent: "bob"},
+		{Role: kernel.RoleAgent, Agent: "agent-001", Principal: "person-002"},
+		{Role: kernel.RoleAgent, Agent: "person-002"},
 	} {
 		if _, err := make(s); !isCode(err, kernel.Invalid) {
 			t.Errorf("CreateToken(%+v) = %v", s, err)
 		}
 	}
-	bob, err := make(token.Spec{Role: kernel.RoleAuditor, Principal: "bob"})
+	laptop, err := make(token.Spec{Role: kernel.RoleAuditor, Principal: "person-002"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,22 +509,22 @@ func TestATokenIsWorthWhatItsPrincipalIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !works(bob) || !works(one) {
+	if !works(laptop) || !works(one) {
 		t.Error("fresh tokens are worth nothing")
 	}
-	status("bob", registry.Suspended)
+	status("person-002", registry.Suspended)
 	status("agent-001", registry.Suspended)
-	if works(bob) || !works(one) {
-		t.Errorf("suspended: bob's token works %v, want not; the agent's works %v, so that its requests are denied and recorded", works(bob), works(one))
+	if works(laptop) || !works(one) {
+		t.Errorf("suspended: person-002's token works %v, want not; the agent's works %v, so that its requests are denied and recorded", works(laptop), works(one))
 	}
-	status("bob", registry.Active)
-	if !works(bob) {
-		t.Error("resumed, bob's token is worth nothing")
+	status("person-002", registry.Active)
+	if !works(laptop) {
+		t.Error("resumed, person-002's token is worth nothing")
 	}
-	h.apply(t, `{"registry": "v1", "people": {"bob": {"roles": ["lead"]}}}`)
+	h.apply(t, `{"registry": "v1", "people": {"person-002": {"roles": ["lead"]}}}`)
 	status("agent-001", registry.Retired)
-	if works(bob) || works(one) {
-		t.Errorf("without its role, and retired: bob's token works %v, the agent's %v", works(bob), works(one))
+	if works(laptop) || works(one) {
+		t.Errorf("without its role, and retired: person-002's token works %v, the agent's %v", works(laptop), works(one))
 	}
 	h.sound(t)
 }

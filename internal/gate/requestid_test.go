@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,9 @@ import (
 
 	kernel "github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+	"github.com/strixlabs/execution-kernel/internal/store/storetest"
 )
 
 func TestARequestIDIsDecidedOnce(t *testing.T) {
@@ -110,5 +114,50 @@ func TestTheSameRequestIDInOneBatchAndAcrossAConflict(t *testing.T) {
 	a, b, c := <-results, <-results, <-results
 	if a.ID != b.ID || b.ID != c.ID || h.decisions(t) != 1 {
 		t.Errorf("ids %s %s %s, %d entries", a.ID, b.ID, c.ID, h.decisions(t))
+	}
+}
+
+// A lingering store has written a commit some time before it says so.
+type lingering struct {
+	*storetest.Memory
+	written, release chan struct{}
+}
+
+func (s *lingering) Commit(ctx context.Context, b *store.Batch) (store.Outcome, error) {
+	out, err := s.Memory.Commit(ctx, b)
+	if len(b.Entries) > 0 && b.Entries[0].Kind == string(ledger.KindDecision) {
+		s.written <- struct{}{}
+		<-s.release
+	}
+	return out, err
+}
+
+func TestARequestThatComesAgainWhileItsCommitEndsIsAnsweredAgain(t *testing.T) {
+	h := &house{store: &storetest.Memory{}}
+	h.now.Store(noon.UnixNano())
+	slow := &lingering{h.store, make(chan struct{}, 9), make(chan struct{})}
+	h.reopen(t, func(c *gate.Config) { c.Store = slow })
+	program, files := shipping(t)
+	if err := h.Activate(t.Context(), admin, program, files); err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan kernel.Decision, 2)
+	ask := func() {
+		d, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "r1"))
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- d
+	}
+	go ask()
+	<-slow.written
+	go ask()
+	for h.Waiting() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	close(slow.release)
+	first, second := <-answers, <-answers
+	if first.ID != second.ID || first.Replayed == second.Replayed || h.decisions(t) != 1 {
+		t.Errorf("answers %s (replayed %v) and %s (replayed %v), %d entries", first.ID, first.Replayed, second.ID, second.Replayed, h.decisions(t))
 	}
 }

@@ -137,7 +137,7 @@ func golden(t *testing.T) map[string]ledger.Entry {
 			e.Door = ""
 			e.Token = &ledger.TokenChange{
 				Change: "created", ID: "01KB0000000000000000000009", Name: "laptop", Roles: []kernel.Role{kernel.RoleAuditor},
-				Principal: "bob", Hash: strings.Repeat("0", 64),
+				Principal: "person-002", Hash: strings.Repeat("0", 64),
 			}
 		}),
 		"token-created": with(4, func(e *ledger.Entry) {

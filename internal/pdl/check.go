@@ -69,6 +69,13 @@ func (v *verifier) fail(e ast.Expr, hint, format string, args ...any) {
 
 func (v *verifier) typeOf(e ast.Expr) *types.Type { return v.tree.GetType(e.ID()) }
 
+func (v *verifier) anyJSON(list []ast.Expr) bool {
+	return slices.ContainsFunc(list, func(e ast.Expr) bool {
+		t := v.typeOf(e)
+		return t.Kind() == types.OpaqueKind && t.TypeName() == jsonType.TypeName()
+	})
+}
+
 // nameOf names a type of CEL for messages.
 func nameOf(t *types.Type) string {
 	switch t.Kind() {
@@ -141,6 +148,10 @@ func (v *verifier) callError(e ast.Expr) {
 	case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.NotStrictlyFalse:
 		v.conditionError(name, args)
 	case operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		if v.anyJSON(args) {
+			v.fail(e, "declare the members that conditions look at", "policies do not look into json: it has has() and size() alone")
+			return
+		}
 		v.fail(e, "compare values of one type", "%s cannot be compared with %s", nameOf(v.typeOf(args[0])), nameOf(v.typeOf(args[1])))
 	case operators.In:
 		if v.typeOf(args[1]).Kind() != types.ListKind {

@@ -85,7 +85,7 @@ func (c *compiler) winner(t *table, x rowIndex, cell []string) bool {
 				if second.at.line < first.at.line {
 					first, second = second, first
 				}
-				c.errorf(second.at.span(), "add a row for both, which goes before them: ["+t.between(first, second)+"]", "this row (%s) and the one on line %d (%s) both match %s, and neither goes first",
+				c.errorf(second.at.span(), "write one of them out value by value, and leave this cell to the other", "this row (%s) and the one on line %d (%s) both match %s, and neither goes first",
 					second.label(), first.at.line, first.label(), t.describe(cell))
 				return false
 			}
@@ -109,21 +109,6 @@ func (t *table) describe(cell []string) string {
 		parts[i] = fmt.Sprintf("%s %s", t.inputs[i].path, v)
 	}
 	return strings.Join(parts, ", ")
-}
-
-// between writes the inputs of the row that is as explicit as both: what two
-// rows leave to each other.
-func (t *table) between(r, s *row) string {
-	values := make([]string, len(r.values))
-	for i, v := range r.values {
-		if values[i] = v; v == "*" {
-			values[i] = s.values[i]
-		}
-		if values[i] == "*" {
-			values[i] = `"*"`
-		}
-	}
-	return strings.Join(append(values, "…"), ", ")
 }
 
 // beats notes for every row the rows that go before it: those with more

@@ -110,6 +110,9 @@ func (s *Snapshot) Plan(d Document, prune bool) (changes []Record, err error) {
 		switch {
 		case known && old.Status == Retired && p.Status != "" && p.Status != Retired:
 			return nil, kernel.Errorf(kernel.Invalid, "%s is retired, which is for ever", p.ID).WithHint("register another id")
+		case known && old.Status == Suspended && p.Status == Active:
+			return nil, kernel.Errorf(kernel.Invalid, "%s is suspended, and a document resumes nobody", p.ID).
+				WithHint("leave its status out; kernel agents resume lets an agent act again")
 		case known && old.Kind != p.Kind:
 			return nil, kernel.Errorf(kernel.Invalid, "%s is a %s, and stays one", p.ID, old.Kind).WithHint("register another id")
 		case p.Status == "" && known:
@@ -164,7 +167,9 @@ func (s *Snapshot) Document() map[string]any {
 		for _, sec := range sections {
 			if sec.kind == p.Kind {
 				m := p.tree()
-				m["status"] = string(p.Status)
+				if p.Status != Active { // which is how it begins; said here it could resume somebody
+					m["status"] = string(p.Status)
+				}
 				put(sec.member, p.ID, m)
 			}
 		}

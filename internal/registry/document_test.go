@@ -34,9 +34,9 @@ func plan(t testing.TB, s *registry.Snapshot, text string, prune bool) []registr
 }
 
 const crew = `{"registry": "v1",
-  "people": {"alice": {"groups": ["b", "a"]}},
-  "services": {"ci": {"owner": "alice"}},
-  "agents": {"agent-001": {"owner": "alice", "attributes": {"role": "sre", "level": 7}, "capabilities": {
+  "people": {"person-001": {"groups": ["b", "a"]}},
+  "services": {"ci": {"owner": "person-001"}},
+  "agents": {"agent-001": {"owner": "person-001", "attributes": {"role": "sre", "level": 7}, "capabilities": {
      "ship": {"actions": ["deploy"], "resources": [{"type": "service", "id": "*"}], "expires": "2027-01-01T00:00:00Z", "lend": 1}}},
      "agent-002": {"status": "suspended"}},
   "resources": {"service": {"svc/a": {"environment": "staging"}}}}`
@@ -54,8 +54,8 @@ func TestADocumentIsWrittenAsItIsRead(t *testing.T) {
 	if differences := s.Compare(again); len(differences) != 0 {
 		t.Errorf("what was written and read again differs: %+v", differences)
 	}
-	if p, _ := s.Principal("alice"); fmt.Sprint(p.Groups) != "[a b]" || p.Kind != registry.Person || p.Status != registry.Active {
-		t.Errorf("alice is %+v", p)
+	if p, _ := s.Principal("person-001"); fmt.Sprint(p.Groups) != "[a b]" || p.Kind != registry.Person || p.Status != registry.Active {
+		t.Errorf("person-001 is %+v", p)
 	}
 }
 
@@ -66,14 +66,30 @@ func TestWhatADocumentDoesNotSayStays(t *testing.T) {
 	if got := s.Compare(changes); !reflect.DeepEqual(got, want) {
 		t.Errorf("Compare = %+v, want %+v: a document that says no status leaves a suspension", got, want)
 	}
-	pruned := plan(t, s, `{"registry": "v1", "people": {"alice": {"groups": ["a"]}}, "agents": {"agent-003": {}}}`, true)
+	active, err := read(t, `{"registry": "v1", "agents": {"agent-002": {"status": "active"}}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Plan(active, false); err == nil || !strings.Contains(err.Error(), "resumes nobody") {
+		t.Errorf("a document that resumes a suspended agent: %v", err)
+	}
+	written, err := registry.ReadDocument(s.Document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	suspended := with(t, s, []registry.Record{mustSuspend(t, s, "agent-001")})
+	changes, err = suspended.Plan(written, false)
+	if err != nil || len(suspended.Compare(changes)) > 0 {
+		t.Errorf("what was exported before a suspension is %+v, %v, and resumes somebody", suspended.Compare(changes), err)
+	}
+	pruned := plan(t, s, `{"registry": "v1", "people": {"person-001": {"groups": ["a"]}}, "agents": {"agent-003": {}}}`, true)
 	var lines []string
 	for _, d := range s.Compare(pruned) {
 		lines = append(lines, fmt.Sprintf("%s %s %s %s", d.Change, d.Object, d.ID, strings.Join(d.Details, ", ")))
 	}
 	wantLines := []string{
 		`add principal agent-003 kind: "agent", status: "active"`,
-		`change principal alice groups: ["a","b"] becomes ["a"]`,
+		`change principal person-001 groups: ["a","b"] becomes ["a"]`,
 		`change principal agent-001 status: "active" becomes "retired"`,
 		`change principal agent-002 status: "suspended" becomes "retired"`,
 		`change principal ci status: "active" becomes "retired"`,
@@ -98,6 +114,15 @@ func TestWhatADocumentDoesNotSayStays(t *testing.T) {
 	if got := s.Compare(plan(t, s, `{"registry": "v1", "agents": {"agent-001": {}}}`, false)); len(got) != 1 || strings.Contains(fmt.Sprint(got), "status") {
 		t.Errorf("a retired agent that a document names: %+v", got)
 	}
+}
+
+func mustSuspend(t testing.TB, s *registry.Snapshot, id string) registry.Record {
+	t.Helper()
+	changes, err := s.SetStatus(id, registry.Suspended)
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("SetStatus = %v, %v", changes, err)
+	}
+	return changes[0]
 }
 
 func TestDocumentsThatAreNotUnderstoodAreRefusedWhereTheyAreWrong(t *testing.T) {

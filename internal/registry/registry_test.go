@@ -80,22 +80,22 @@ func TestAnEmptyRegistryKnowsNobodyAndStopsNothing(t *testing.T) {
 
 func TestWhatIsTrustedOfAnAgentAndAResource(t *testing.T) {
 	a := agent("agent-001", everything("all", 0))
-	a.Attributes, a.Owner = map[string]any{"role": "sre", "level": int64(7)}, "alice"
+	a.Attributes, a.Owner = map[string]any{"role": "sre", "level": int64(7)}, "person-001"
 	a.Groups, a.Roles = []string{"shipping"}, []string{"deployer"}
-	s := build(t, a, registry.Principal{ID: "alice", Kind: registry.Person, Status: registry.Active},
+	s := build(t, a, registry.Principal{ID: "person-001", Kind: registry.Person, Status: registry.Active},
 		registry.Resource{Type: "service", ID: "svc/a", Attributes: map[string]any{"environment": "production"}})
 	st := s.Standing(ask("agent-001", "deploy"))
 	want := registry.Standing{
 		Version: 1, Status: registry.Active, Capability: "all",
 		Agent: map[string]any{
-			"role": "sre", "level": int64(7), "owner": "alice", "groups": []any{"shipping"}, "roles": []any{"deployer"},
+			"role": "sre", "level": int64(7), "owner": "person-001", "groups": []any{"shipping"}, "roles": []any{"deployer"},
 		},
 		Resource: map[string]any{"environment": "production"},
 	}
 	if !reflect.DeepEqual(st, want) {
 		t.Errorf("Standing = %+v\nwant %+v", st, want)
 	}
-	for _, id := range []string{"alice", "Agent-001", "agent-001 ", "аgent-001", "agent-001\x00", ""} {
+	for _, id := range []string{"person-001", "Agent-001", "agent-001 ", "аgent-001", "agent-001\x00", ""} {
 		if st := s.Standing(ask(id, "deploy")); st.Status != "" || st.Capability != "" || st.Agent != nil {
 			t.Errorf("the registry knows %q as an agent: %+v", id, st)
 		}

@@ -77,7 +77,7 @@ func (s Spec) check() error {
 			WithHint("name what uses it: ci, payments-gateway")
 	case !slices.Contains(kernel.Roles(), s.Role):
 		return kernel.Errorf(kernel.Invalid, "unknown role %q", s.Role).At("$.role").
-			WithHint("one of %v", kernel.Roles())
+			WithHint("one of %s", listed(kernel.Roles()))
 	case s.TTL < 0:
 		return kernel.Errorf(kernel.Invalid, "a token cannot expire before it is made").At("$.expires_in")
 	case s.Role == kernel.RoleAgent && (s.Agent == "" || len(s.Agent) > kernel.MaxName):
@@ -151,4 +151,13 @@ func Decode(record []byte) (Token, error) {
 		return Token{}, fmt.Errorf("token %s: %w", t.ID, err)
 	}
 	return t, nil
+}
+
+// listed names roles for people: admin or auditor.
+func listed(roles []kernel.Role) string {
+	words := make([]string, len(roles))
+	for i, r := range roles {
+		words[i] = string(r)
+	}
+	return strings.Join(words, " or ")
 }
