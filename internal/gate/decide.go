@@ -134,10 +134,7 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	if err != nil {
 		return kernel.Decision{}, err
 	}
-	undo, err := g.happens(b, known, v)
-	if err != nil {
-		return kernel.Decision{}, err
-	}
+	undo := g.happens(b, known, v)
 	d, err := g.enter(b, q, v, st, facts)
 	if err != nil {
 		undo()

@@ -68,9 +68,7 @@ func (p *past) read(ctx context.Context, r store.Reader, q store.Query, size uin
 			return 0, err
 		}
 		if ok {
-			if err := p.Add(&event); err != nil {
-				return 0, fmt.Errorf("entry %d: %w", row.Seq, err)
-			}
+			p.Add(&event)
 		}
 	}
 	if first < size && next != size {
@@ -166,14 +164,11 @@ func (g *Gate) facts(program *eval.Program, r *kernel.Request, now time.Time) (m
 }
 
 // happens adds a decision to the history. What it returns takes that back.
-func (g *Gate) happens(b *batch, r kernel.Request, v kernel.Verdict) (undo func(), err error) {
-	if g.past == nil {
-		return func() {}, nil
+func (g *Gate) happens(b *batch, r kernel.Request, v kernel.Verdict) (undo func()) {
+	if g.past == nil || !ledger.Counts(v.Code) {
+		return func() {}
 	}
 	past, mark := g.past, g.past.Mark()
-	event := history.Event{Name: r.Action, Subject: r, At: b.now, Allowed: v.Decision == kernel.Allow}
-	if err := past.Add(&event); err != nil {
-		return nil, unavailable("the history has no room for it: %v", err)
-	}
-	return func() { past.UndoTo(mark) }, nil
+	past.Add(&history.Event{Name: r.Action, Subject: r, At: b.now, Allowed: v.Decision == kernel.Allow})
+	return func() { past.UndoTo(mark) }
 }

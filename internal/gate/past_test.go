@@ -310,3 +310,44 @@ func TestAHistoryThatWasChangedIsNotCounted(t *testing.T) {
 		})
 	}
 }
+
+// What was denied before the rules may hold anything: it counts for nothing,
+// and keeps nobody else from being decided, before and after a restart.
+func TestWhatIsDeniedBeforeTheRulesCountsForNothing(t *testing.T) {
+	h := openLimited(t, nil)
+	for range 1200 {
+		ask := act("agent-001", "")
+		ask.Request.Resource.Type = "stranger"
+		if h.allowed(t, ask) {
+			t.Fatal("an unknown resource was allowed")
+		}
+	}
+	if !h.allowed(t, act("agent-001", "")) {
+		t.Error("attempts that never came to the rules were counted")
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.reopen(t, nil)
+	activate(t, h, limited)
+	if !h.allowed(t, act("agent-001", "")) {
+		t.Error("they are counted after a restart")
+	}
+}
+
+// A schema of before took what this one does not. The new policy is activated
+// all the same, and counts what can be counted.
+func TestAPolicyIsActivatedOverWhatAnOlderSchemaTook(t *testing.T) {
+	h := open(t, nil)
+	activate(t, h, strings.ReplaceAll(strings.ReplaceAll(limited, "sum: params.cents", "count: true"), `cents: "int(0..)"`, "cents: int"))
+	for _, cents := range []int64{-100, 70} {
+		if !h.allowed(t, pay("agent-001", cents)) {
+			t.Fatal("not allowed")
+		}
+		h.pass(time.Second)
+	}
+	activate(t, h, limited)
+	if !h.allowed(t, pay("agent-001", 99_930)) || h.allowed(t, pay("agent-001", 1)) {
+		t.Error("what a payment of -100 left of the budget is not what 70 left of it")
+	}
+}

@@ -2,8 +2,6 @@ package history
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -41,7 +39,7 @@ type group struct {
 	key    string
 	items  int   // live or not
 	count  int64 // live items
-	sum    int64
+	sum    total
 	last   int64          // the latest item's instant; means nothing while count is 0
 	values map[string]int // of a distinct: how often each
 }
@@ -130,10 +128,10 @@ func (f *fact) value(subject *kernel.Request, now time.Time) any {
 	case pdl.Count:
 		return g.count
 	case pdl.Sum:
-		if g.sum == 0 {
+		if g.sum == (total{}) {
 			return nil
 		}
-		return min(g.sum, maxTotal)
+		return g.sum.most(maxTotal)
 	case pdl.Distinct:
 		if len(g.values) == 0 {
 			return nil
@@ -144,34 +142,28 @@ func (f *fact) value(subject *kernel.Request, now time.Time) any {
 	}
 }
 
-// add counts an event, or nothing when it is before what is kept.
-func (f *fact) add(e *Event) (step, error) {
+// add counts an event.
+func (f *fact) add(e *Event) step {
 	it := &item{at: e.At.UnixNano()}
 	switch f.Measure {
 	default: // counts and lasts measure nothing
 	case pdl.Sum:
 		v, _ := f.of.value(&e.Subject).(int64)
-		if v < 0 {
-			return step{}, fmt.Errorf("facts.%s: %s is negative", f.Name, f.Of)
-		}
-		it.amount = v
+		it.amount = max(v, 0)
 	case pdl.Distinct:
-		it.value = string(f.of.append(nil, &e.Subject))
+		it.value = short(f.of.append(nil, &e.Subject))
 	}
 	key := f.key(&e.Subject)
 	g := f.groups[key]
 	if g == nil {
 		g = &group{key: key}
 	}
-	if it.amount > math.MaxInt64-g.sum {
-		return step{}, fmt.Errorf("facts.%s would exceed %d", f.Name, math.MaxInt64)
-	}
 	it.group = g
 	g.items++
 	f.groups[key] = g
 	s := step{fact: f, item: it, last: g.last}
 	f.insert(it)
-	return s, nil
+	return s
 }
 
 // insert puts an item in its place in time, almost always the last.
@@ -214,7 +206,7 @@ func (f *fact) count(it *item) {
 		g.last = it.at
 	}
 	g.count++
-	g.sum += it.amount
+	g.sum = g.sum.plus(it.amount)
 	if f.Measure == pdl.Distinct && it.value != absent {
 		if g.values == nil {
 			g.values = map[string]int{}
@@ -226,7 +218,7 @@ func (f *fact) count(it *item) {
 func (f *fact) uncount(it *item) {
 	g := it.group
 	g.count--
-	g.sum -= it.amount
+	g.sum = g.sum.minus(it.amount)
 	if f.Measure == pdl.Distinct && it.value != absent {
 		if g.values[it.value]--; g.values[it.value] == 0 {
 			delete(g.values, it.value)

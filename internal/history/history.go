@@ -79,24 +79,14 @@ func (h *History) Spans(now time.Time) []Span {
 }
 
 // Add counts an event, wherever a fact is about it. An event of a time that
-// has left the window counts for nothing. An error means that an amount is
-// negative, or that a sum would exceed 2^63−1: nothing was added.
-func (h *History) Add(e *Event) error {
-	before := len(h.journal)
+// has left the window counts for nothing, and an amount that is no int or is
+// negative, as a schema of before may have allowed, adds nothing to a sum.
+func (h *History) Add(e *Event) {
 	for _, f := range h.byEvent[e.Name] {
-		if !e.Allowed && !f.Attempted {
-			continue
-		}
-		added, err := f.add(e)
-		if err != nil {
-			h.UndoTo(before)
-			return err
-		}
-		if added.item != nil {
-			h.journal = append(h.journal, added)
+		if e.Allowed || f.Attempted {
+			h.journal = append(h.journal, f.add(e))
 		}
 	}
-	return nil
 }
 
 // Facts returns what the named facts are for a request at an instant, which

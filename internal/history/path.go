@@ -1,6 +1,7 @@
 package history
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -134,5 +135,16 @@ func (f *fact) key(r *kernel.Request) string {
 	for i := range f.by {
 		key = f.by[i].append(key, r)
 	}
-	return string(key)
+	return short(key)
+}
+
+// short is a key, or what stands for a long one: memory is for many of them.
+// No key begins with #.
+func short(key []byte) string {
+	const long = 64
+	if len(key) <= long {
+		return string(key)
+	}
+	sum := sha256.Sum256(key)
+	return "#" + string(sum[:])
 }

@@ -19,7 +19,7 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 	if err := checkRow(entry, row); err != nil {
 		return e, false, fmt.Errorf("entry %d was changed: %w; run \"kernel log verify\"", row.Seq, err)
 	}
-	if entry.Decision == nil {
+	if entry.Decision == nil || !Counts(entry.Decision.Verdict.Code) {
 		return e, false, nil
 	}
 	if row.Private == nil {
@@ -32,4 +32,15 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 	return past.Event{
 		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
 	}, true, nil
+}
+
+// Counts reports whether a decision with this code is one that facts count: one
+// that came to the rules. What was denied before them may not fit the schema,
+// and a stranger would count against those who are known.
+func Counts(code kernel.Code) bool {
+	switch code {
+	case kernel.CodeRule, kernel.CodeNoMatchingRule, kernel.CodeEvaluationError, kernel.CodeConstraintConflict:
+		return true
+	}
+	return false
 }

@@ -226,7 +226,7 @@ func (a *analyst) part(function string, target ast.Expr, k *knowledge) reach {
 		if function == "getMilliseconds" { // of the second
 			quotient, _ = quotient.modulo(single64(int64(time.Second / time.Millisecond)))
 		}
-		return ofSpan(types.IntKind, quotient)
+		return fixedAs(r, quotient)
 	}
 	most := map[string]interval{
 		"getMonth": {0, 11}, "getDate": {1, 31}, "getDayOfMonth": {0, 30}, "getDayOfWeek": {0, 6}, "getDayOfYear": {0, 365},
@@ -237,7 +237,14 @@ func (a *analyst) part(function string, target ast.Expr, k *knowledge) reach {
 		year := func(s, days int64) int64 { return int64(time.Unix(s+days*86400, 0).UTC().Year()) }
 		span = interval{year(r.span.lo, -1), year(r.span.hi, 1)}
 	}
-	return ofSpan(types.IntKind, span)
+	return fixedAs(r, span)
+}
+
+// fixedAs is an int that is as fixed by constants as what it is made of.
+func fixedAs(of reach, span interval) reach {
+	r := ofSpan(types.IntKind, span)
+	r.fixed = of.fixed
+	return r
 }
 
 // parsed reports a text that may be no address or range.

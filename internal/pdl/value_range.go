@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/common/types"
 )
@@ -108,9 +109,14 @@ func valueReach(t Type, v any) reach {
 	case int64:
 		r.span = single64(v)
 	case string:
-		if t.Kind == Timestamp {
+		switch t.Kind {
+		case Timestamp:
 			r.span = secondsOf(v)
-		} else {
+		case Duration:
+			if d, err := time.ParseDuration(v); err == nil {
+				r.span = single64(int64(d))
+			}
+		default:
 			r = ofWords(v)
 		}
 	case []any:

@@ -109,7 +109,27 @@ func (s *Snapshot) Lend(d Delegation, now time.Time) ([]Record, error) {
 			WithHint("lend what is narrower, ends no later and may be lent on less often")
 	}
 	r, err := d.Record()
-	return []Record{r}, err
+	return append(s.ended(to, now), r), err
+}
+
+// ended removes what was lent to an agent and is over, so that it holds nobody's
+// place; what was lent on from it is over too.
+func (s *Snapshot) ended(to *member, now time.Time) (gone []Record) {
+	for _, d := range to.lent {
+		if d.Expires.After(now) {
+			continue
+		}
+		more, err := s.Revoke(d.ID)
+		if err != nil {
+			continue
+		}
+		for _, r := range more {
+			if !slices.ContainsFunc(gone, func(g Record) bool { return g.Key == r.Key }) {
+				gone = append(gone, r)
+			}
+		}
+	}
+	return gone
 }
 
 // lendable returns a capability that the agent has, its own or lent to it.

@@ -291,6 +291,28 @@ func TestAChainOfDelegationsHoldsAsLongAsEachLinkDoes(t *testing.T) {
 	}
 }
 
+// What is over gives its place to what is lent next.
+func TestDelegationsThatEndedHoldNoPlace(t *testing.T) {
+	all := registry.Capability{ID: "all", Actions: []string{"*"}, Resources: []registry.Target{{Type: "*", ID: "*"}}, Lend: 2}
+	s := build(t, agent("a", all), agent("b"))
+	short := narrowed(all, 0, "deploy")
+	short.ID = ""
+	for i := range registry.MaxCapabilities {
+		s = lend(t, s, registry.Delegation{ID: id(i), From: "a", To: "b", Of: "all", Capability: short})
+	}
+	later := short
+	later.Expires = noon.Add(9 * time.Hour)
+	changes, err := s.Lend(registry.Delegation{ID: id(99), From: "a", To: "b", Of: "all", Capability: later}, noon.Add(time.Hour))
+	if err != nil || len(changes) != registry.MaxCapabilities+1 {
+		t.Fatalf("Lend = %d changes, %v, want the ended ones removed and one added", len(changes), err)
+	}
+	late := ask("b", "deploy")
+	late.Now = noon.Add(2 * time.Hour)
+	if got := with(t, s, changes).Standing(late).Capability; got == "" {
+		t.Error("what was lent anew does not hold")
+	}
+}
+
 func TestNobodyLendsWhatTheyDoNotHave(t *testing.T) {
 	own := registry.Capability{
 		ID: "ship", Actions: []string{"deploy_*", "read"}, Resources: []registry.Target{{Type: "service", ID: "svc/*"}},
