@@ -14,9 +14,9 @@ import (
 // Comparing an optional attribute errs when it is absent. Beside has(), which
 // is false then, it is a check all the same; alone it is not.
 //
-// The work is what the checks would have cost as operands: the rest has that
-// much less of it, so that it ends where the condition would.
-func (l *lowerer) conjuncts(e ast.Expr) (checks []check, equalities []equality, work int, rest []ast.Expr) {
+// Checks take no work, neither here nor as operands, so that the rest ends
+// where the condition would.
+func (l *lowerer) conjuncts(e ast.Expr) (checks []check, equalities []equality, rest []ast.Expr) {
 	operands := chain(e, operators.LogicalAnd, nil)
 	tested := map[string]bool{}
 	for _, x := range operands {
@@ -31,14 +31,11 @@ func (l *lowerer) conjuncts(e ast.Expr) (checks []check, equalities []equality, 
 			continue
 		}
 		checks = append(checks, c)
-		if isCall(x, operators.In) && len(q.values) <= linear {
-			work += 1 + len(q.values)
-		}
 		if len(q.values) > 0 {
 			equalities = append(equalities, q)
 		}
 	}
-	return checks, equalities, work, rest
+	return checks, equalities, rest
 }
 
 // checkOf makes a check of an operand, and the equality that it is, if any.

@@ -29,6 +29,10 @@ var costly = []struct{ name, condition string }{
 	{"a choice", `(params.on ? params.text : "a").matches("a*z")`},
 	{"letters", `params.text.lowerAscii().contains("zz") || size(params.text) > 0`},
 	{"what variables hold", `variables.both.contains("zz")`},
+	{"a search in letters", `params.words.all(w, !(w + w).upperAscii().contains("zz"))`},
+	{"an order in a loop", `params.words.all(v, params.words.all(w, v <= w && w.startsWith(v) && v.endsWith(w)))`},
+	{"a long list of constants", `params.words.all(w, !(w in ["1", "2", "3", "4", "5", "6", "7", "8", "9"]) && size(w) > 0)`},
+	{"addresses in a loop", `params.words.all(w, !isIP(w) && !isCIDR(w) && context.now.getHours() >= 0)`},
 	{"json", `params.words.all(w, !has(params.any) || w == "")`},
 }
 

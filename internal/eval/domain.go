@@ -18,6 +18,9 @@ type domain[T comparable] struct {
 	constant func(any) (T, bool)
 	compare  func(T, T) int
 	lower    func(*lowerer, ast.Expr) expr[T]
+	bytes    func(T) int // that comparing a value may read; nil: few
+	matching price[T, T] // of ==; nil: none
+	ordering price[T, T] // of <
 }
 
 // A family is a domain seen by code that does not know its Go type.
@@ -54,13 +57,13 @@ func familyOf(kind types.Kind) family {
 func boolDomain() domain[bool] {
 	return domain[bool]{
 		types.BoolKind, func(fr *frame) *bank[bool] { return &fr.bools }, as[bool], compareBools,
-		func(l *lowerer, e ast.Expr) expr[bool] { return l.bools(e).expr() },
+		func(l *lowerer, e ast.Expr) expr[bool] { return l.bools(e).expr() }, nil, nil, nil,
 	}
 }
 
 func intDomain() domain[int64] {
 	return domain[int64]{
-		types.IntKind, func(fr *frame) *bank[int64] { return &fr.ints }, as[int64], cmp.Compare[int64], (*lowerer).ints,
+		types.IntKind, func(fr *frame) *bank[int64] { return &fr.ints }, as[int64], cmp.Compare[int64], (*lowerer).ints, nil, nil, nil,
 	}
 }
 
@@ -68,19 +71,20 @@ func intDomain() domain[int64] {
 func stringDomain() domain[string] {
 	return domain[string]{
 		types.StringKind, func(fr *frame) *bank[string] { return &fr.strings }, as[string], cmp.Compare[string], (*lowerer).strings,
+		func(s string) int { return len(s) }, matching, ordering,
 	}
 }
 
 func timeDomain() domain[instant] {
 	return domain[instant]{
-		types.TimestampKind, func(fr *frame) *bank[instant] { return &fr.times }, instantIn, instant.compare, (*lowerer).times,
+		types.TimestampKind, func(fr *frame) *bank[instant] { return &fr.times }, instantIn, instant.compare, (*lowerer).times, nil, nil, nil,
 	}
 }
 
 func spanDomain() domain[time.Duration] {
 	return domain[time.Duration]{
 		types.DurationKind, func(fr *frame) *bank[time.Duration] { return &fr.spans }, spanIn,
-		cmp.Compare[time.Duration], (*lowerer).spans,
+		cmp.Compare[time.Duration], (*lowerer).spans, nil, nil, nil,
 	}
 }
 

@@ -87,7 +87,7 @@ func (l *lowerer) clockPart(e ast.Expr, call ast.CallExpr) expr[int64] {
 			return refuse[int64](l, e, "the bundle has no time zone %q", clip(string(name)))
 		}
 	}
-	return pure(l.times(call.Target()), func(i instant) int64 {
+	return pricedPure(l.times(call.Target()), momentary, func(i instant) int64 {
 		return int64(read(time.Unix(i.sec, int64(i.nsec)).In(loc)))
 	})
 }
@@ -134,6 +134,8 @@ func (l *lowerer) active(e ast.Expr, call ast.CallExpr) cond {
 			return failed(f)
 		case i.sec < calendar.First || i.sec >= calendar.Last:
 			return failed(faultInstant)
+		case !fr.spend(moment):
+			return failed(faultWork)
 		}
 		return truth(cal.Active(i.sec))
 	}

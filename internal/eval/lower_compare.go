@@ -24,7 +24,11 @@ func (l *lowerer) equality(e ast.Expr) cond {
 }
 
 func (d domain[T]) equal(l *lowerer, a, b ast.Expr) cond {
-	return test(d.lower(l, a), d.lower(l, b), func(x, y T) bool { return x == y })
+	same := func(x, y T) bool { return x == y }
+	if d.matching == nil || l.brief(a, b) {
+		return test(d.lower(l, a), d.lower(l, b), same)
+	}
+	return priced(d.lower(l, a), d.lower(l, b), d.matching, same)
 }
 
 // test lowers a comparison of two operands that both must have values.
@@ -53,14 +57,22 @@ func (l *lowerer) inequality(e ast.Expr) cond {
 }
 
 func (d domain[T]) order(l *lowerer, call ast.CallExpr) cond {
-	a, b, compare := d.lower(l, call.Args()[0]), d.lower(l, call.Args()[1]), d.compare
-	switch call.FunctionName() {
-	case operators.Less:
-		return test(a, b, func(x, y T) bool { return compare(x, y) < 0 })
-	case operators.LessEquals:
-		return test(a, b, func(x, y T) bool { return compare(x, y) <= 0 })
-	case operators.Greater:
-		return test(a, b, func(x, y T) bool { return compare(x, y) > 0 })
+	a, b, holds := d.lower(l, call.Args()[0]), d.lower(l, call.Args()[1]), d.ordered(call.FunctionName())
+	if d.ordering == nil || l.brief(call.Args()[0], call.Args()[1]) {
+		return test(a, b, holds)
 	}
-	return test(a, b, func(x, y T) bool { return compare(x, y) >= 0 })
+	return priced(a, b, d.ordering, holds)
+}
+
+func (d domain[T]) ordered(operator string) func(x, y T) bool {
+	compare := d.compare
+	switch operator {
+	case operators.Less:
+		return func(x, y T) bool { return compare(x, y) < 0 }
+	case operators.LessEquals:
+		return func(x, y T) bool { return compare(x, y) <= 0 }
+	case operators.Greater:
+		return func(x, y T) bool { return compare(x, y) > 0 }
+	}
+	return func(x, y T) bool { return compare(x, y) >= 0 }
 }

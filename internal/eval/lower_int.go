@@ -37,7 +37,8 @@ func (l *lowerer) size(e ast.Expr, call ast.CallExpr) expr[int64] {
 	}
 	switch l.kind(of) {
 	case types.StringKind:
-		return pure(l.strings(of), func(s string) int64 { return int64(utf8.RuneCountInString(s)) })
+		count := func(s string) int64 { return int64(utf8.RuneCountInString(s)) }
+		return pricedPure(l.strings(of), func(s string) int { return 1 + len(s)/bytesBuilt }, count)
 	case types.ListKind:
 		return l.length(of)
 	case types.OpaqueKind:

@@ -27,8 +27,8 @@ func listCall[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[[]T] {
 	case operators.Conditional:
 		return conditional(l, call, func(x ast.Expr) expr[[]T] { return list(l, d, x) })
 	case operators.Add:
-		join := func(x, y []T) ([]T, fault) { return slices.Concat(x, y), 0 }
-		return strict(list(l, d, call.Args()[0]), list(l, d, call.Args()[1]), join)
+		return pricedStrict(list(l, d, call.Args()[0]), list(l, d, call.Args()[1]),
+			func(x, y []T) int { return allocation + len(x) + len(y) }, func(x, y []T) []T { return slices.Concat(x, y) })
 	default:
 		return refuse[[]T](l, e, "this list is not part of the language")
 	}
@@ -46,6 +46,9 @@ func listLiteral[T comparable](l *lowerer, d domain[T], e ast.Expr) expr[[]T] {
 		elements = append(elements, d.lower(l, x))
 	}
 	return func(fr *frame) ([]T, fault) {
+		if !fr.spend(allocation + len(elements)) {
+			return nil, faultWork
+		}
 		values := make([]T, len(elements))
 		for i, x := range elements {
 			v, f := x(fr)
@@ -111,7 +114,32 @@ func scalars[T comparable](d domain[T], v any) ([]T, bool) {
 }
 
 func (d domain[T]) equalLists(l *lowerer, a, b ast.Expr) cond {
-	return test(list(l, d, a), list(l, d, b), slices.Equal[[]T])
+	x, y := list(l, d, a), list(l, d, b)
+	if d.matching == nil {
+		return priced(x, y, func(x, _ []T) int { return len(x) / bytesBuilt }, slices.Equal[[]T])
+	}
+	return func(fr *frame) tri {
+		x, f := x(fr)
+		if f != 0 {
+			return failed(f)
+		}
+		y, f := y(fr)
+		switch {
+		case f != 0:
+			return failed(f)
+		case len(x) != len(y):
+			return no
+		}
+		for i := range x {
+			if !fr.spend(1 + d.matching(x[i], y[i])) {
+				return failed(faultWork)
+			}
+			if x[i] != y[i] {
+				return no
+			}
+		}
+		return yes
+	}
 }
 
 func (d domain[T]) length(l *lowerer, e ast.Expr) expr[int64] {
@@ -121,34 +149,64 @@ func (d domain[T]) length(l *lowerer, e ast.Expr) expr[int64] {
 // linear is how many constants `in` looks through; more become a set.
 const linear = 8
 
-// in lowers `element in list`. A long constant list becomes a set.
+// in lowers `element in list`. A long constant list becomes a set, in which
+// nothing is looked up that is longer than all of its values.
 func (d domain[T]) in(l *lowerer, element, elements ast.Expr) cond {
 	x, values := d.lower(l, element), list(l, d, elements)
 	constants, ok := d.constants(l, elements)
-	if !ok || len(constants) <= linear {
-		return func(fr *frame) tri {
-			v, f := x(fr)
-			if f != 0 {
-				return failed(f)
-			}
-			list, f := values(fr)
-			switch {
-			case f != 0:
-				return failed(f)
-			case !fr.spend(1 + len(list)):
-				return failed(faultWork)
-			}
+	switch {
+	case ok && len(constants) > linear:
+		return d.inSet(x, constants, l.inLoop())
+	case ok && !l.inLoop():
+		return test(x, values, func(v T, list []T) bool { return slices.Contains(list, v) })
+	}
+	return func(fr *frame) tri {
+		v, f := x(fr)
+		if f != 0 {
+			return failed(f)
+		}
+		list, f := values(fr)
+		switch {
+		case f != 0:
+			return failed(f)
+		case !fr.spend(1 + len(list)):
+			return failed(faultWork)
+		case d.matching == nil:
 			return truth(slices.Contains(list, v))
 		}
+		for _, have := range list {
+			if !fr.spend(d.matching(have, v)) {
+				return failed(faultWork)
+			}
+			if have == v {
+				return yes
+			}
+		}
+		return no
 	}
-	set := make(map[T]struct{}, len(constants))
+}
+
+func (d domain[T]) inSet(x expr[T], constants []T, inLoop bool) cond {
+	set, longest := make(map[T]struct{}, len(constants)), 0
 	for _, v := range constants {
 		set[v] = struct{}{}
+		if d.bytes != nil {
+			longest = max(longest, d.bytes(v))
+		}
 	}
-	return toCond(pure(x, func(v T) bool {
+	return func(fr *frame) tri {
+		v, f := x(fr)
+		switch {
+		case f != 0:
+			return failed(f)
+		case d.bytes != nil && d.bytes(v) > longest:
+			return no
+		case inLoop && d.bytes != nil && !fr.spend(reading(d.bytes(v))):
+			return failed(faultWork)
+		}
 		_, found := set[v]
-		return found
-	}))
+		return truth(found)
+	}
 }
 
 // element lowers `list[index]`, counted from 0.

@@ -51,6 +51,9 @@ func parsing[T any](l *lowerer, text ast.Expr, parse func(string) (T, bool)) exp
 		if f != 0 {
 			return zero, f
 		}
+		if !fr.spend(moment) {
+			return zero, faultWork
+		}
 		v, ok := parse(s)
 		if !ok {
 			return zero, faultAddress
@@ -59,13 +62,22 @@ func parsing[T any](l *lowerer, text ast.Expr, parse func(string) (T, bool)) exp
 	}
 }
 
+// maxAddress is more than the text of any address or range has.
+const maxAddress = 64
+
 // addressOf is strict as cel-go's: no zones, no IPv4 inside IPv6.
 func addressOf(s string) (netip.Addr, bool) {
+	if len(s) > maxAddress {
+		return netip.Addr{}, false
+	}
 	a, err := netip.ParseAddr(s)
 	return a, err == nil && a.Zone() == "" && !a.Is4In6()
 }
 
 func rangeOf(s string) (netip.Prefix, bool) {
+	if len(s) > maxAddress {
+		return netip.Prefix{}, false
+	}
 	p, err := netip.ParsePrefix(s)
 	return p, err == nil && p.Addr().Zone() == "" && !p.Addr().Is4In6()
 }
@@ -75,9 +87,9 @@ func (l *lowerer) addressTest(call ast.CallExpr) cond {
 	arg := call.Args()[0]
 	switch name := call.FunctionName(); {
 	case name == "isIP":
-		return toCond(pure(l.strings(arg), func(s string) bool { _, ok := addressOf(s); return ok }))
+		return toCond(pricedPure(l.strings(arg), momentary, func(s string) bool { _, ok := addressOf(s); return ok }))
 	case name == "isCIDR":
-		return toCond(pure(l.strings(arg), func(s string) bool { _, ok := rangeOf(s); return ok }))
+		return toCond(pricedPure(l.strings(arg), momentary, func(s string) bool { _, ok := rangeOf(s); return ok }))
 	case name == "containsIP" && l.kind(arg) == types.StringKind:
 		return test(l.ranges(call.Target()), parsing(l, arg, addressOf), netip.Prefix.Contains)
 	case name == "containsIP":

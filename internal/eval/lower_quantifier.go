@@ -74,7 +74,7 @@ func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
 	at := l.enter(local{name: q.variable, kind: d.kind})
 	test := l.bools(q.test)
 	l.scope = l.scope[:len(l.scope)-1]
-	begin := foldOf(q.function)
+	begin, steps := foldOf(q.function), round(q.test)
 	return func(fr *frame) tri {
 		values, f := over(fr)
 		if f != 0 {
@@ -83,7 +83,7 @@ func (d domain[T]) quantify(l *lowerer, q quantifier) cond {
 		variable, fold := &d.bank(fr).values[at], begin
 		for _, v := range values {
 			*variable = v
-			if !fr.spend(1) {
+			if !fr.spend(steps) {
 				return failed(faultWork)
 			}
 			if fold.add(test(fr)) {

@@ -149,7 +149,7 @@ func (l *lowerer) quantifyRecords(q quantifier) cond {
 	at := l.enter(local{name: q.variable, kind: types.IntKind, list: path})
 	test := l.bools(q.test)
 	l.scope = l.scope[:len(l.scope)-1]
-	begin := foldOf(q.function)
+	begin, steps := foldOf(q.function), round(q.test)
 	return func(fr *frame) tri {
 		n, f := over(fr)
 		if f != 0 {
@@ -158,7 +158,7 @@ func (l *lowerer) quantifyRecords(q quantifier) cond {
 		place, fold := &fr.ints.values[at], begin
 		for i := range n {
 			*place = i
-			if !fr.spend(1) {
+			if !fr.spend(steps) {
 				return failed(faultWork)
 			}
 			if fold.add(test(fr)) {

@@ -15,18 +15,21 @@ import (
 func (l *lowerer) strings(e ast.Expr) expr[string] {
 	return scalar(l, stringDomain(), e, func(call ast.CallExpr) expr[string] {
 		if call.FunctionName() == operators.Add {
-			join := func(x, y string) (string, fault) { return x + y, 0 }
-			return strict(l.strings(call.Args()[0]), l.strings(call.Args()[1]), join)
+			return pricedStrict(l.strings(call.Args()[0]), l.strings(call.Args()[1]),
+				func(x, y string) int { return building(len(x) + len(y)) }, func(x, y string) string { return x + y })
 		}
 		switch call.FunctionName() {
 		case "lowerAscii":
-			return pure(l.strings(call.Target()), lowerASCII)
+			return pricedPure(l.strings(call.Target()), shifting, lowerASCII)
 		case "upperAscii":
-			return pure(l.strings(call.Target()), upperASCII)
+			return pricedPure(l.strings(call.Target()), shifting, upperASCII)
 		}
 		return refuse[string](l, e, "%s is not part of the language", call.FunctionName())
 	})
 }
+
+// shifting is the price of changing the case of a text.
+func shifting(s string) int { return allocation + len(s)/bytesShifted }
 
 // lowerASCII changes A to Z, and no other letter. It allocates only when it
 // changes something.
@@ -35,8 +38,11 @@ func lowerASCII(s string) string { return shiftASCII(s, 'A', 'Z', 'a'-'A') }
 func upperASCII(s string) string { return shiftASCII(s, 'a', 'z', 'A'-'a'+256) }
 
 func shiftASCII(s string, from, to byte, by int) string {
-	i := strings.IndexFunc(s, func(r rune) bool { return r >= rune(from) && r <= rune(to) })
-	if i < 0 {
+	i := 0
+	for i < len(s) && (s[i] < from || s[i] > to) {
+		i++
+	}
+	if i == len(s) {
 		return s
 	}
 	shifted := []byte(s)
@@ -52,9 +58,9 @@ func shiftASCII(s string, from, to byte, by int) string {
 func (l *lowerer) stringPredicate(e ast.Expr, call ast.CallExpr) cond {
 	switch call.FunctionName() {
 	case "startsWith":
-		return test(l.strings(call.Target()), l.strings(call.Args()[0]), strings.HasPrefix)
+		return l.affix(call, strings.HasPrefix)
 	case "endsWith":
-		return test(l.strings(call.Target()), l.strings(call.Args()[0]), strings.HasSuffix)
+		return l.affix(call, strings.HasSuffix)
 	case "contains":
 		return l.contains(l.strings(call.Target()), l.strings(call.Args()[0]))
 	case "matches":
@@ -63,6 +69,14 @@ func (l *lowerer) stringPredicate(e ast.Expr, call ast.CallExpr) cond {
 		return l.matches(e, call, pdl.GlobPattern)
 	}
 	return l.refuseBool(e, "%s is not part of the language", call.FunctionName())
+}
+
+func (l *lowerer) affix(call ast.CallExpr, holds func(string, string) bool) cond {
+	text, part := l.strings(call.Target()), l.strings(call.Args()[0])
+	if l.brief(call.Target(), call.Args()[0]) {
+		return test(text, part, holds)
+	}
+	return priced(text, part, affix, holds)
 }
 
 // matches compiles its pattern, a literal, once. It is written
@@ -88,7 +102,7 @@ func (l *lowerer) matches(e ast.Expr, call ast.CallExpr, translate func(string) 
 		switch {
 		case f != 0:
 			return failed(f)
-		case !fr.spend(1 + len(s)*perCharacter):
+		case !fr.spend(1 + (len(s)+1)*perCharacter):
 			return failed(faultWork)
 		}
 		return truth(re.MatchString(s))

@@ -70,12 +70,11 @@ func (p *Program) lower(r *rule, when *pdl.Condition) error {
 	r.rivals = rivals(r.beats)
 	r.equalities = equalities(r.atoms)
 	var rest []cond
-	work := 0
 	if r.When != nil {
 		if _, err := p.condition(r, when); err != nil {
 			return err
 		}
-		rest, work = l.parts(r, when)
+		rest = l.parts(r, when)
 	}
 	// Behind the checks of the condition: the index found the rule by its
 	// atoms, so that these hardly ever fail.
@@ -87,22 +86,21 @@ func (p *Program) lower(r *rule, when *pdl.Condition) error {
 		}
 	}
 	if len(rest) > 0 {
-		r.rest = boundedBy(all(rest), maxWork-work)
+		r.rest = bounded(all(rest))
 	}
 	return l.err
 }
 
-// parts gives the checks of a condition to its rule, and returns what is left
-// and the work of what is not.
-func (l *lowerer) parts(r *rule, when *pdl.Condition) (rest []cond, work int) {
+// parts gives the checks of a condition to its rule, and returns what is left.
+func (l *lowerer) parts(r *rule, when *pdl.Condition) (rest []cond) {
 	l.ast = when.AST
-	checks, equalities, work, operands := l.conjuncts(when.AST.Expr())
+	checks, equalities, operands := l.conjuncts(when.AST.Expr())
 	r.checks = append(r.checks, checks...)
 	r.equalities = append(r.equalities, equalities...)
 	for _, x := range operands {
 		rest = append(rest, l.bools(x))
 	}
-	return rest, work
+	return rest
 }
 
 // condition lowers the whole condition of a rule: what the checks and the rest

@@ -102,9 +102,9 @@ rules:
 		}
 		return list
 	}
-	// 2048 × (1 + 2046) steps of the loops inside each other, 1 + 3 of the short
-	// list, none of the long one, and as many of the last loop as it has elements.
-	const left = 1<<22 - 2048*2047 - 4
+	// 2048 × (1 + 2046) steps of the loops inside each other, none of what is
+	// compared with constants, and as many of the last loop as it has elements.
+	const left = 1<<22 - 2048*2047
 	for n := left - 3; n <= left+3; n++ {
 		v, err := e.Decide(eval.Input{Now: noon(), Request: kernel.Request{
 			Agent: kernel.Agent{ID: "agent-001"}, Action: "go", Resource: kernel.Resource{Type: "svc", ID: "x"},
@@ -117,5 +117,106 @@ rules:
 		if err != nil || v.Code != want {
 			t.Errorf("with %d steps left, %d are taken: %s, %v, want %s", left, n, v.Code, err, want)
 		}
+	}
+}
+
+const growing = `
+pdl: v1
+kind: schema
+name: s
+agents: any
+strict: false
+resources: {svc: {}}
+actions:
+  go: {resource: svc, params: {a: string(..500000), b: string(..500000), l: "list(string(..400000), ..2048)", n: "list(int, ..2048)"}}
+---
+pdl: v1
+kind: policy
+name: p
+rules:
+  - id: r
+    match: {action: go}
+    effect: ALLOW
+    when: |
+      `
+
+// TestWhatGrowsWithTheRequestIsWork: whatever reads or builds something as long
+// as the request makes it ends after a bounded number of steps, the same on
+// both ways of evaluation.
+func TestWhatGrowsWithTheRequestIsWork(t *testing.T) {
+	for _, name := range []string{
+		`params.a == params.b`,
+		`params.a == params.b || x == y`,
+		`params.a != params.b`,
+		`params.a <= params.b`,
+		`params.a > params.b`,
+		`params.a + params.b == y`,
+		`params.a.lowerAscii() == y`,
+		`params.a.upperAscii() == y`,
+		`params.a.startsWith(params.b)`,
+		`params.a.endsWith(params.b)`,
+		`params.a.contains("z")`,
+		`"z".contains(params.a + "y")`,
+		`size(params.a) == 1`,
+		`params.a.matches("y.*z")`,
+		`params.a in [params.b]`,
+		`params.a in [params.a, "b"]`,
+		`params.l == params.l`,
+		`params.n == params.n`,
+		`isIP(params.a)`,
+		`context.now.getHours("Europe/Berlin") == 24`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := program(t, growing+`params.l.all(x, params.l.all(y, (`+name+`) || true == (x == x)))`+"\n")
+			exhausts(t, p)
+		})
+	}
+}
+
+// Outside of loops too, what is built is bounded: here each text is longer than
+// the last.
+func TestWhatIsBuiltOutsideOfLoopsIsWork(t *testing.T) {
+	p, _ := program(t, growing+`params.a`+strings.Repeat(` + params.a`, 20)+` == ""`+"\n")
+	exhausts(t, p)
+}
+
+func exhausts(t *testing.T, p *eval.Program) {
+	t.Helper()
+	const maxWork, oneOperation = 1 << 22, 1 << 20
+	list, numbers := make([]any, 2048), make([]any, 2048)
+	for i := range list {
+		list[i], numbers[i] = "x", int64(i)
+	}
+	e := p.NewEvaluator(eval.Config{Paranoid: true})
+	v, err := e.Decide(eval.Input{Now: noon(), Request: kernel.Request{
+		Agent: kernel.Agent{ID: "agent-001"}, Action: "go", Resource: kernel.Resource{Type: "svc", ID: "x"},
+		Params: map[string]any{"a": strings.Repeat("x", 400_000), "b": strings.Repeat("x", 400_000), "l": list, "n": numbers},
+	}})
+	if err != nil || v.Code != kernel.CodeEvaluationError {
+		t.Errorf("%v %s, %v, want %s", v.Decision, v.Code, err, kernel.CodeEvaluationError)
+	}
+	if worked := e.Worked(); worked <= maxWork || worked > maxWork+oneOperation {
+		t.Errorf("%d steps were taken, want one operation more than %d", worked, maxWork)
+	}
+}
+
+// TestALoopIsAsMuchWorkAsItsTestIsLong: a long test is more work than a short
+// one, though nothing in it grows.
+func TestALoopIsAsMuchWorkAsItsTestIsLong(t *testing.T) {
+	p, _ := program(t, growing+`params.n.all(x, !params.n.exists(y, x == 0 - 1`+strings.Repeat(` || x + y == 0 - 1`, 50)+"))\n")
+	exhausts(t, p)
+}
+
+// TestComparingWithConstantsIsNoWork: outside of loops it is bounded by the
+// length of the condition, and checks need not be counted.
+func TestComparingWithConstantsIsNoWork(t *testing.T) {
+	p, _ := program(t, growing+`params.a != "x" && (params.b >= "x" || params.b.startsWith("y") || params.a in ["a", "b"])`+"\n")
+	e := p.NewEvaluator(eval.Config{Paranoid: true})
+	v, err := e.Decide(eval.Input{Now: noon(), Request: kernel.Request{
+		Agent: kernel.Agent{ID: "agent-001"}, Action: "go", Resource: kernel.Resource{Type: "svc", ID: "x"},
+		Params: map[string]any{"a": "long", "b": strings.Repeat("x", 400_000), "l": []any{}, "n": []any{}},
+	}})
+	if err != nil || v.Decision != kernel.Allow || e.Worked() != 0 {
+		t.Errorf("%v %s, %v after %d steps, want ALLOW after none", v.Decision, v.Code, err, e.Worked())
 	}
 }

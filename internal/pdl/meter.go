@@ -96,7 +96,7 @@ func (m *meter) own(name string, operands []ast.Expr) int64 {
 		if name == "glob" {
 			pattern = GlobPattern(pattern)
 		}
-		return sum(1, product(first().n, int64(Instructions(pattern))))
+		return sum(1, product(sum(first().n, 1), int64(Instructions(pattern))))
 	case "contains":
 		return reading(first().n)
 	case operators.In:
@@ -107,8 +107,14 @@ func (m *meter) own(name string, operands []ast.Expr) int64 {
 	}
 	steps := int64(momentSteps)
 	for _, x := range operands {
-		if k := m.typeOf(x).Kind(); k == types.StringKind {
+		switch m.typeOf(x).Kind() {
+		case types.StringKind:
 			steps = sum(steps, m.bound(x).n/bytesCopied)
+		case types.ListKind:
+			if name == operators.Add {
+				steps = sum(steps, m.bound(x).n)
+			}
+		default: // short
 		}
 	}
 	return steps
@@ -156,7 +162,8 @@ func (m *meter) callBound(call ast.CallExpr) extent {
 		x, y := m.bound(args[1]), m.bound(args[2])
 		return extent{max(x.n, y.n), max(x.elem, y.elem)}
 	case operators.Add:
-		return extent{n: sum(m.bound(args[0]).n, m.bound(args[1]).n)}
+		x, y := m.bound(args[0]), m.bound(args[1])
+		return extent{sum(x.n, y.n), max(x.elem, y.elem)}
 	case operators.Index:
 		return extent{n: m.bound(args[0]).elem}
 	case "lowerAscii", "upperAscii":
