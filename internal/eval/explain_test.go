@@ -150,6 +150,7 @@ func TestExplainPrintsConditionsAsCEL(t *testing.T) {
 		`params.count - (1 - agent.level) == -params.count`,
 		`-(params.count + 1) * 2 % 3 == 0`,
 		`agent.level in [1, params.count, -3]`,
+		`-(-9223372036854775808) < params.count - -3`,
 		`agent.team.startsWith("a\"b\n") && "x".contains(agent.team)`,
 		`params.sizes.all(n, n > 0 && agent.groups.exists_one(g, size(g) == n))`,
 		`agent.groups.size() == 2`,

@@ -102,8 +102,8 @@ var faults = []fault{
 	{"a carry of nanoseconds is lost", "instant.go", "sec, nsec = sec+1, nsec-1e9", `if sec, nsec = sec+1, nsec-1e9; planted("a carry of nanoseconds is lost") { sec-- }`},
 	{"has() is always true", "lower_bool.go", "return func(fr *frame) tri { return truth(fr.has(bit)) }", `return func(fr *frame) tri { return truth(fr.has(bit) || planted("has() is always true")) }`},
 	{"exists_one is exists", "lower_quantifier.go", "return truth(f.count == 1)", `return truth(f.count == 1 || f.count > 1 && planted("exists_one is exists"))`},
-	{"startsWith looks anywhere", "lower_string.go", "l.strings(call.Args()[0]), strings.HasPrefix)",
-		`l.strings(call.Args()[0]), func(s, p string) bool { return strings.HasPrefix(s, p) || planted("startsWith looks anywhere") && strings.Contains(s, p) })`},
+	{"startsWith looks anywhere", "lower_string.go", "l.affix(call, strings.HasPrefix)",
+		`l.affix(call, func(s, p string) bool { return strings.HasPrefix(s, p) || planted("startsWith looks anywhere") && strings.Contains(s, p) })`},
 	{"patterns match all of a text", "lower_string.go", "return truth(re.MatchString(s))", `return truth(re.MatchString(s) && (!planted("patterns match all of a text") || re.FindString(s) == s))`},
 	{"a quorum is not heard", "rule.go", "needed: max(r.Approvals, p.quorums[r.Approval])", `needed: map[bool]int{true: r.Approvals, false: max(r.Approvals, p.quorums[r.Approval])}[planted("a quorum is not heard")]`},
 	{"int.max takes the smaller", "constraint.go", "return max(a.(int64), b.(int64))\n\tcase pdl.SetIntersect", `if planted("int.max takes the smaller") { return min(a.(int64), b.(int64)) }; return max(a.(int64), b.(int64))

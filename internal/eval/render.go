@@ -117,6 +117,11 @@ func renderArgs(b *strings.Builder, args []ast.Expr) {
 }
 
 func precedence(e ast.Expr) int {
+	if e.Kind() == ast.LiteralKind {
+		if i, ok := e.AsLiteral().(types.Int); ok && i < 0 {
+			return precUnary // a second sign before it would read as another number
+		}
+	}
 	if e.Kind() != ast.CallKind {
 		return precMember
 	}
