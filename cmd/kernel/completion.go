@@ -20,12 +20,12 @@ func completeValues(cmd *cobra.Command) {
 		if f.Value.Type() == "bool" {
 			return
 		}
-		placeholder, _ := pflag.UnquoteUsage(f)
+		metavar, _ := pflag.UnquoteUsage(f)
 		complete := cobra.NoFileCompletions
-		switch words := valuesOf(placeholder); {
+		switch words := valuesOf(metavar); {
 		case words != nil:
 			complete = cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
-		case namesFiles(placeholder):
+		case namesFiles(metavar):
 			return // what shells do by themselves
 		}
 		// It fails for a flag that has completions already, or is none of the command's.
@@ -36,9 +36,9 @@ func completeValues(cmd *cobra.Command) {
 	}
 }
 
-// valuesOf returns the words that a placeholder stands for, or nil.
-func valuesOf(placeholder string) (words []string) {
-	switch placeholder {
+// valuesOf returns the words that the metavar of a usage, such as KIND, stands for, or nil.
+func valuesOf(metavar string) (words []string) {
+	switch metavar {
 	case "KIND":
 		for _, k := range ledger.Kinds() {
 			words = append(words, string(k))
@@ -50,16 +50,16 @@ func valuesOf(placeholder string) (words []string) {
 	case "DECISION":
 		words = kernel.EffectNames()
 	default:
-		if strings.Contains(placeholder, "|") && !namesFiles(placeholder) {
-			words = strings.Split(placeholder, "|")
+		if strings.Contains(metavar, "|") && !namesFiles(metavar) {
+			words = strings.Split(metavar, "|")
 		}
 	}
 	return words
 }
 
-func namesFiles(placeholder string) bool {
+func namesFiles(metavar string) bool {
 	for _, word := range []string{"FILE", "DIR", "PATH"} {
-		if strings.Contains(placeholder, word) {
+		if strings.Contains(metavar, word) {
 			return true
 		}
 	}
