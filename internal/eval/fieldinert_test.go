@@ -65,8 +65,16 @@ func fieldsOf(path string, f *pdl.Form) (list []string) {
 	return append(list, fieldsOf(path, f.Items)...)
 }
 
+// written is a condition of a property as the prover reads it.
+func written(c *pdl.Condition) string {
+	if c == nil {
+		return ""
+	}
+	return c.Source
+}
+
 // shows is all that anybody sees of a bundle: what the compiler reports, what
-// else it needs, and what becomes of its cases; but for positions and the
+// else it needs and asks, and what becomes of its cases; but for positions and the
 // policy version, which every change changes.
 func shows(t *testing.T, source string) (list []string) {
 	t.Helper()
@@ -79,6 +87,9 @@ func shows(t *testing.T, source string) (list []string) {
 	}
 	for _, n := range b.Needs() {
 		list = append(list, fmt.Sprintf("need %d: %s", n.Kind, n.Found.Message))
+	}
+	for _, p := range b.Properties {
+		list = append(list, fmt.Sprintf("property %s: %v %v %s %s %v %s", p.Name, p.Actions, p.Match, written(p.Assume), p.Claim, p.Verdicts, written(p.When)+written(p.Then)))
 	}
 	p := lower(t, b)
 	for _, c := range eval.RunTests(p, b.Tests).Cases {

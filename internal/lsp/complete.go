@@ -188,10 +188,11 @@ var (
 )
 
 // covered reads which actions and resource types the rule around the cursor is
-// about, from its text; a table and a test are about one thing as a whole.
+// about, from its text; so is a property;
+// a table and a test are about one thing as a whole.
 func (c *completer) covered() (actions, types []string) {
 	first, last := c.p.first, c.p.last
-	if c.p.kind == "policy" && c.p.from > c.p.first {
+	if (c.p.kind == "policy" || c.p.kind == "property") && c.p.from > c.p.first {
 		first, last = c.p.from, c.p.from
 		indent := indentOf(c.text.line(first))
 		for n := first + 1; n <= c.p.last; n++ {

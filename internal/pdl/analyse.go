@@ -31,16 +31,27 @@ type loopReach struct {
 func (v *verifier) analyse(e ast.Expr) {
 	a := &analyst{verifier: v, keys: map[int64]string{}, sides: map[int64]bool{}}
 	k, rule := &knowledge{}, v.weaver.root.rule
-	if rule != nil {
-		for _, atom := range rule.Match {
-			k = k.learn(atom.Path, a.atomReach(atom))
-		}
+	about := v.weaver.root.about
+	var atoms []Atom
+	switch {
+	case rule != nil:
+		atoms = rule.Match
+	case about != nil && about.known == nil:
+		atoms = about.match
+	case about != nil:
+		k = about.known
+	}
+	for _, atom := range atoms {
+		k = k.learn(atom.Path, a.atomReach(atom))
 	}
 	if v.typeOf(e).Kind() != types.BoolKind {
 		a.value(e, k)
 		return
 	}
 	t, f := a.cond(e, k)
+	if about != nil && v.good {
+		about.hold(a, t)
+	}
 	if rule == nil || a.sides[e.ID()] {
 		return
 	}
@@ -238,7 +249,7 @@ func quantifierOf(e ast.Expr) quantifier {
 // unproved reports what may err at run time: an error unless the schema says
 // `strict: false`.
 func (v *verifier) unproved(e ast.Expr, hint, format string, args ...any) {
-	if v.weaver.c.schema.Strict {
+	if v.weaver.c.schema.Strict || v.weaver.root.about != nil {
 		v.fail(e, hint, format, args...)
 		return
 	}

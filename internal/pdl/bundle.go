@@ -18,7 +18,7 @@ type File struct {
 // A Bundle is what a folder of documents means, once everything about it has
 // been checked. It is immutable.
 type Bundle struct {
-	Version string  // sha256:… over the canonical form of all documents but tests
+	Version string  // sha256:… over the canonical form of all documents but tests and properties
 	Schema  *Schema // exactly one
 	Rules   []*Rule // of every policy and table, sorted by Name
 	Tests   []*Test // sorted by Name, in the order written within one document
@@ -29,6 +29,8 @@ type Bundle struct {
 	TZData    string     // the release of the IANA Time Zone Database behind both, such as 2025c; "" where there are none
 
 	Approvals []Approval // sorted by Name
+
+	Properties []*Property // sorted by Name
 
 	needs []Need
 }

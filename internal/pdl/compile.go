@@ -56,6 +56,7 @@ type compiler struct {
 	factTypes map[string]Type // of what a fact counts by, where it happened: "fact by path"
 	reads     reads
 	ruleAt    map[*Rule]span  // of policies
+	scoping   bool            // properties are compiled, whose scope is what the match is to a rule
 	claimed   map[string]bool // attributes declared from: request, by path
 }
 
@@ -93,12 +94,28 @@ func (c *compiler) compile(files []File) *Bundle {
 	}
 	c.idleRules()
 	c.each("test", c.compileTest)
+	c.properties()
 	if c.failed {
 		return nil
 	}
-	c.namedZones()
-	c.bundle.Version, c.bundle.needs = c.version(), c.sortedNeeds()
+	c.bundle.needs = c.sortedNeeds()
 	return c.bundle
+}
+
+// properties compiles what is asked of the policy, after the version of the
+// policy is known: asking changes nothing.
+func (c *compiler) properties() {
+	if !c.failed {
+		c.namedZones()
+		c.bundle.Version = c.version()
+	}
+	c.scoping = true
+	c.each("property", c.compileProperties)
+	slices.SortFunc(c.bundle.Properties, func(a, b *Property) int { return cmp.Compare(a.Name, b.Name) })
+	if !c.failed {
+		c.bundle.Zones = nil
+		c.namedZones()
+	}
 }
 
 // namedZones puts the time zones that something names into the bundle.

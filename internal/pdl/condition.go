@@ -14,8 +14,9 @@ type passage struct {
 	at     *node
 	lead   []rune // of the value, what was trimmed off its head
 	parsed *ast.AST
-	rule   *Rule // whose condition it is; nil for other expressions
-	steps  int64 // that it can take, where it is a condition that was checked
+	rule   *Rule   // whose condition it is; nil for other expressions
+	about  *scoped // the property whose condition it is; nil for other expressions
+	steps  int64   // that it can take, where it is a condition that was checked
 }
 
 // condition compiles the `when` of a rule whose match has been read; covered is

@@ -13,10 +13,6 @@ type document struct {
 	at         span // of the name, or of the document where it has none
 }
 
-var laterKinds = []later{
-	{"property", "this version has no properties to prove"},
-}
-
 // headers reads `pdl`, `kind` and `name` of every document and drops those
 // that have no usable ones. Names are unique where something refers to them.
 func (c *compiler) headers() {
@@ -57,12 +53,6 @@ func (c *compiler) header(d *document) bool {
 	if version.kind != scalar || version.text != "v1" {
 		c.errorf(version.span(), "write pdl: v1", "this version reads PDL v1, not %s", version.is())
 		return false
-	}
-	for _, l := range laterKinds {
-		if kind.kind == scalar && kind.text == l.word {
-			c.errorf(kind.span(), "", "%s", l.sentence)
-			return false
-		}
 	}
 	var ok bool
 	if d.kind, ok = c.word(kind, "kind", Kinds()); !ok {

@@ -272,6 +272,9 @@ func (c *compiler) attribute(at placed, root, name string, t *typing) (member, b
 	case !known:
 		c.errorf(at.span(), c.nearAttribute(root, name, t), "unknown attribute %s.%s", root, clip(name))
 		return member{}, false
+	case m.problem != "" && c.scoping:
+		c.errorf(at.span(), "split the property, or name fewer of them in its scope", "%s.%s cannot be read: it %s", root, name, strings.Replace(m.problem, "which the match", "which the scope", 1))
+		return member{}, false
 	case m.problem != "":
 		c.errorf(at.span(), "split the rule, or match fewer of them", "%s.%s cannot be read: it %s", root, name, m.problem)
 		return member{}, false

@@ -16,6 +16,7 @@ var documentForms = []documentForm{
 	{"approval", "An approval workflow: who may vote, and how many have to.", approvalForm},
 	{"data", "Typed constants, read in conditions as data.document.name.", dataForm},
 	{"calendar", "Weekly hours and freezes in a time zone, asked in conditions as calendar.name.active(context.now).", calendarForm},
+	{"property", "What has to hold for all requests; proved by kernel prove, and no part of the policy version.", propertyForm},
 	{"test", "Requests with the verdicts they are expected to get; run by kernel test.", testForm},
 }
 

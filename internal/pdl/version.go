@@ -10,13 +10,13 @@ import (
 	rfc8785 "github.com/strixlabs/execution-kernel/internal/canonical"
 )
 
-// version returns the digest of the RFC 8785 form of every document but tests,
-// sorted by kind and name, with values as their readers typed them. Where time
+// version returns the digest of the RFC 8785 form of every document but tests
+// and properties, sorted by kind and name, with values as their readers typed them. Where time
 // zones have a say, so has the release of their database.
 func (c *compiler) version() string {
 	documents := []any{}
 	for _, d := range c.documents { // sorted by kind and name
-		if d.kind != "test" {
+		if d.kind != "test" && d.kind != "property" {
 			documents = append(documents, canonical(d.root))
 		}
 	}
