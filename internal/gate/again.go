@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"strconv"
 	"sync"
 	"time"
 
@@ -16,11 +15,10 @@ import (
 
 // Kinds of records that the gate keeps beside the log.
 const (
-	recordRequest    = "request"    // key [caller, agent, request_id]; value: the seq of its decision
-	recordToken      = "token"      // key: the token's hash
-	recordBundle     = "bundle"     // key: policy version; value: the source files
-	recordActive     = "active"     // key "policy"; value: the active version
-	recordCheckpoint = "checkpoint" // key: tree size in 20 digits; value: the signed note
+	recordRequest = "request" // key [caller, agent, request_id]; value: the place of its decision
+	recordToken   = "token"   // key: the token's hash
+	recordBundle  = "bundle"  // key: policy version; value: the source files
+	recordActive  = "active"  // key "policy"; value: the active version
 )
 
 // answered is a decision made earlier in the batch that is being assembled.
@@ -64,7 +62,9 @@ func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, erro
 		return kernel.Decision{}, err
 	}
 	age := now.Sub(first.decision.DecidedAt)
-	if first.decision.Entry.Seq >= g.opened {
+	if e := first.decision.Entry; e.Shard != g.shard() {
+		age = allowLife + 1 // of another node: what the database says of it nobody here vouches for
+	} else if e.Seq >= g.opened {
 		if a, known := g.allows.find(key); known { // it was committed since we looked
 			return g.replay(q, a.answered, now.Sub(a.at), g.registry.Load())
 		}
@@ -76,22 +76,22 @@ func (g *Gate) recorded(ctx context.Context, q *question) (kernel.Decision, erro
 // read returns the decision that the record of a request_id names, after
 // making sure that it answers this caller about this agent.
 func (g *Gate) read(ctx context.Context, q *question, record []byte) (answered, error) {
-	seq, err := strconv.ParseUint(string(record), 10, 64)
+	at, err := ledger.ParsePlace(record)
 	if err != nil {
 		return answered{}, unavailable("the record of its request_id is damaged")
 	}
-	if seq >= g.Size() { // its commit is about to end: the committer settles what came of it
+	if at.Shard == g.shard() && at.Seq >= g.Size() { // its commit is about to end: the committer settles what came of it
 		return answered{}, store.ErrNotFound
 	}
-	row, err := g.cfg.Store.Entry(ctx, shard, seq)
+	row, err := g.cfg.Store.Entry(ctx, at.Shard, at.Seq)
 	if err != nil {
-		return answered{}, unavailable("entry %d could not be read", seq)
+		return answered{}, unavailable("entry %d of shard %d could not be read", at.Seq, at.Shard)
 	}
 	first, err := g.fromEntry(row)
 	entry, undecoded := ledger.Decode(row.Body)
-	if err != nil || undecoded != nil || row.Private == nil || row.Leaf != merkle.LeafHash(row.Body) || row.Seq != seq ||
+	if err != nil || undecoded != nil || row.Private == nil || row.Leaf != merkle.LeafHash(row.Body) || row.Shard != at.Shard || row.Seq != at.Seq ||
 		row.Caller != q.caller.Principal || row.Agent != q.Request.Agent.ID {
-		return answered{}, unavailable("entry %d is not what the record of its request_id says", seq)
+		return answered{}, unavailable("entry %d of shard %d is not what the record of its request_id says", at.Seq, at.Shard)
 	}
 	return answered{decision: first, digest: row.Private.Digest, standing: entry.Decision.Standing}, nil
 }

@@ -145,7 +145,7 @@ func (g *Gate) commit(jobs []*job) {
 // write commits one batch and answers its jobs, or returns those to try again.
 func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
 	start := g.cfg.Clock()
-	out, err := g.cfg.Store.Commit(context.Background(), b.rows(g.head.Size))
+	out, err := g.cfg.Store.Commit(context.Background(), g.rows(b))
 	if out.Status == store.Unknown {
 		g.failed(fmt.Errorf("commit %s: outcome unknown: %w", b.id, err))
 		out.Status = g.settle(b.id)
@@ -280,7 +280,7 @@ func (g *Gate) begin() (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a batch id: %w", err)
 	}
-	log, err := ledger.Extend(shard, g.head)
+	log, err := ledger.Extend(g.shard(), g.head)
 	if err != nil {
 		return nil, err
 	}
@@ -303,9 +303,10 @@ func (b *batch) change(t store.Transition) {
 
 func (b *batch) empty() bool { return len(b.log.Entries()) == 0 && len(b.transitions) == 0 }
 
-func (b *batch) rows(prev uint64) *store.Batch {
+// rows is the batch as it is written.
+func (g *Gate) rows(b *batch) *store.Batch {
 	return &store.Batch{
-		ID: b.id, Shard: shard, PrevSize: prev, Next: b.log.Head(), Entries: b.log.Entries(),
+		ID: b.id, Shard: g.shard(), Epoch: g.cfg.Lease.Epoch, PrevSize: g.head.Size, Next: b.log.Head(), Entries: b.log.Entries(),
 		Transitions: b.transitions, Expire: b.now.UnixNano(),
 	}
 }

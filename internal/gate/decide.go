@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -144,7 +143,7 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	if q.Request.RequestID != "" {
 		b.change(store.Transition{
 			RecordKey: store.RecordKey{Kind: recordRequest, Key: key},
-			Value:     fmt.Appendf(nil, "%d", d.Entry.Seq), Expires: b.now.Add(requestLife).UnixNano(),
+			Value:     ledger.Place{Shard: d.Entry.Shard, Seq: d.Entry.Seq}.Text(), Expires: b.now.Add(requestLife).UnixNano(),
 		})
 		b.asked[key] = answered{decision: d, digest: q.private.Digest, standing: st}
 		if d.Decision == kernel.Allow {

@@ -30,6 +30,7 @@ type Config struct {
 	Clock  func() time.Time // read once a batch
 	Rand   io.Reader        // salts, ids and tokens; safe for concurrent use
 	Node   string           // this process's name in entries
+	Lease  store.Lease      // of the shard it writes; the zero Lease: shard 0 of a store that nobody else writes
 	Log    *slog.Logger     // nil: nothing is logged
 
 	Paranoid bool          // decide everything twice, by the index and by a scan of all rules, and refuse where they differ
@@ -51,9 +52,6 @@ type CommitStats struct {
 	Queue    int    // jobs that waited when it ended
 	Size     uint64 // entries in the log
 }
-
-// shard is the log shard of a single machine.
-const shard = 0
 
 // A Gate decides, records and answers. It is safe for concurrent use.
 type Gate struct {
@@ -120,7 +118,7 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 		return nil, fmt.Errorf("read the registry: %w", err)
 	}
 	g.registry.Store(known)
-	if err := g.seal.load(ctx, cfg.Store, cfg.Signer); err != nil {
+	if err := g.seal.load(ctx, cfg.Store, cfg.Signer, g.shard()); err != nil {
 		return nil, fmt.Errorf("load the last checkpoint: %w", err)
 	}
 	go g.run()
@@ -137,7 +135,7 @@ func orDefault[N int | time.Duration](n, def N) N {
 
 // resume reads where the log ends.
 func (g *Gate) resume(ctx context.Context) error {
-	head, err := g.cfg.Store.Head(ctx, shard)
+	head, err := g.cfg.Store.Head(ctx, g.shard())
 	if err != nil {
 		return err
 	}
@@ -147,13 +145,16 @@ func (g *Gate) resume(ctx context.Context) error {
 	if head.Size == 0 {
 		return nil
 	}
-	entry, err := g.cfg.Store.Entry(ctx, shard, head.Size-1)
+	entry, err := g.cfg.Store.Entry(ctx, g.shard(), head.Size-1)
 	if err != nil {
 		return fmt.Errorf("read entry %d: %w", head.Size-1, err)
 	}
 	g.last.Store(entry.Instant)
 	return nil
 }
+
+// shard is the one that this gate writes.
+func (g *Gate) shard() int { return g.cfg.Lease.Shard }
 
 // PolicyVersion returns the version of the active policy, or "".
 func (g *Gate) PolicyVersion() string {

@@ -22,7 +22,7 @@ type past struct {
 
 // readPast reads the history of a program from the first size entries of the
 // log, as far back as its facts look at the instant now.
-func readPast(ctx context.Context, r store.Reader, program *eval.Program, size uint64, now time.Time) (*past, error) {
+func readPast(ctx context.Context, r store.Reader, shard int, program *eval.Program, size uint64, now time.Time) (*past, error) {
 	p := &past{history.New(program.Schema()), program, 0}
 	spans := p.Spans(now)
 	if len(spans) == 0 {
@@ -40,7 +40,7 @@ func readPast(ctx context.Context, r store.Reader, program *eval.Program, size u
 		return nil, err
 	}
 	if first > 0 {
-		err = isBefore(ctx, r, first-1, since)
+		err = isBefore(ctx, r, shard, first-1, since)
 	}
 	return p, err
 }
@@ -81,7 +81,7 @@ func (p *past) read(ctx context.Context, r store.Reader, q store.Query, size uin
 
 // isBefore makes sure of the entry before the first that was read: instants
 // never go back, so what comes before it is older still.
-func isBefore(ctx context.Context, r store.Reader, seq uint64, since time.Time) error {
+func isBefore(ctx context.Context, r store.Reader, shard int, seq uint64, since time.Time) error {
 	row, err := r.Entry(ctx, shard, seq)
 	if err != nil {
 		return fmt.Errorf("read entry %d: %w", seq, err)
@@ -97,7 +97,7 @@ func isBefore(ctx context.Context, r store.Reader, seq uint64, since time.Time) 
 }
 
 // catchUp tells a past of the entries that it missed.
-func (p *past) catchUp(ctx context.Context, r store.Reader, size uint64) error {
+func (p *past) catchUp(ctx context.Context, r store.Reader, shard int, size uint64) error {
 	if p.size == size {
 		return nil
 	}
@@ -122,9 +122,9 @@ func (g *Gate) remember(program *eval.Program, now time.Time) error {
 	}
 	read, err := g.prepared.Swap(nil), error(nil)
 	if read != nil && read.program == program && read.size <= g.head.Size {
-		err = read.catchUp(context.Background(), g.cfg.Store, g.head.Size)
+		err = read.catchUp(context.Background(), g.cfg.Store, g.shard(), g.head.Size)
 	} else {
-		read, err = readPast(context.Background(), g.cfg.Store, program, g.head.Size, now)
+		read, err = readPast(context.Background(), g.cfg.Store, g.shard(), program, g.head.Size, now)
 	}
 	if err != nil {
 		g.unread = now
@@ -143,7 +143,7 @@ func (g *Gate) readAhead(ctx context.Context, program *eval.Program) error {
 	if len(program.Schema().Facts) == 0 {
 		return nil
 	}
-	read, err := readPast(ctx, g.cfg.Store, program, g.size.Load(), g.instant())
+	read, err := readPast(ctx, g.cfg.Store, g.shard(), program, g.size.Load(), g.instant())
 	if err != nil {
 		return fmt.Errorf("read the history that policy %s counts: %w", program.Version(), err)
 	}

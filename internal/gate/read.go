@@ -130,7 +130,7 @@ func (q DecisionQuery) rows() (store.Query, error) {
 		return store.Query{}, kernel.Errorf(kernel.Invalid, "names have at most %d characters", kernel.MaxName)
 	}
 	sq := store.Query{
-		Shard: shard, Kind: string(ledger.KindDecision), Agent: q.Agent, Action: q.Action, Newest: true, Limit: q.Limit + 1,
+		Kind: string(ledger.KindDecision), Agent: q.Agent, Action: q.Action, Newest: true, Limit: q.Limit + 1,
 	}
 	if q.Decision != nil {
 		sq.Decision = q.Decision.String()

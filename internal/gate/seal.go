@@ -28,13 +28,19 @@ const anchorEvery = 10 * time.Minute
 
 // load continues from the last checkpoint that was persisted. It fails when
 // the log is not the one that was signed.
-func (s *seal) load(ctx context.Context, r store.Reader, signer *ledger.Signer) error {
+func (s *seal) load(ctx context.Context, r store.Reader, signer *ledger.Signer, shard int) error {
 	last := ""
-	for rec, err := range r.Records(ctx, recordCheckpoint, "") {
+	for rec, err := range r.Records(ctx, ledger.RecordCheckpoint, "") {
 		if err != nil {
 			return err
 		}
-		last = string(rec.Value)
+		of, _, err := ledger.ParseCheckpointKey(rec.Key)
+		if err != nil {
+			return err
+		}
+		if of == shard {
+			last = string(rec.Value)
+		}
 	}
 	var err error
 	s.sealer, err = ledger.NewSealer(ctx, r, signer, shard, last)
@@ -88,7 +94,7 @@ func (g *Gate) Checkpoint(ctx context.Context, caller kernel.Caller) (string, er
 
 // keep persists a checkpoint, in place of the one before unless that stays.
 func (g *Gate) keep(ctx context.Context, s ledger.Seal) error {
-	key := store.RecordKey{Kind: recordCheckpoint, Key: fmt.Sprintf("%020d", s.Size)}
+	key := ledger.CheckpointKey(g.shard(), s.Size)
 	passing := g.seal.passing
 	g.seal.passing = store.RecordKey{} // if the commit fails nobody knows what is there
 	var now time.Time

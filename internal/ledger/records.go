@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -18,7 +17,7 @@ import (
 
 // Kinds of records that a kernel keeps beside its log.
 const (
-	recordRequest = "request" // key [caller, agent, request_id]; value: the seq of its decision
+	recordRequest = "request" // key [caller, agent, request_id]; value: the place of its decision
 	recordToken   = "token"   // key: the hash of the secret
 	recordBundle  = "bundle"  // key: a policy version; value: its source files
 	recordActive  = "active"  // key "policy"; value: the active version
@@ -207,20 +206,20 @@ func (v *verification) requests(ctx context.Context) error {
 
 func (v *verification) request(ctx context.Context, r store.Record) (problem string, err error) {
 	var key []string
-	seq, parse := strconv.ParseUint(string(r.Value), 10, 64)
+	at, parse := ParsePlace(r.Value)
 	if json.Unmarshal([]byte(r.Key), &key) != nil || len(key) != 3 || parse != nil {
 		return "it cannot be read", nil
 	}
-	row, err := v.reader.Entry(ctx, onlyShard, seq)
+	row, err := v.reader.Entry(ctx, at.Shard, at.Seq)
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Sprintf("there is no entry %d", seq), nil
+		return fmt.Sprintf("there is no entry %d of shard %d", at.Seq, at.Shard), nil
 	}
 	if err != nil {
 		return "", err
 	}
 	e, err := Decode(row.Body)
 	if err != nil || e.Decision == nil || e.Caller != key[0] || e.Decision.Agent != key[1] {
-		return fmt.Sprintf("entry %d is no decision of that caller about that agent", seq), nil
+		return fmt.Sprintf("entry %d of shard %d is no decision of that caller about that agent", at.Seq, at.Shard), nil
 	}
 	return "", nil
 }

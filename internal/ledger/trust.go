@@ -11,14 +11,9 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
-// RecordCheckpoint is the kind of the records that keep signed notes. Their
-// key is the size in 20 digits.
+// RecordCheckpoint is the kind of the records that keep signed notes, under
+// [CheckpointKey].
 const RecordCheckpoint = "checkpoint"
-
-// CheckpointKey names the record of a checkpoint of this size.
-func CheckpointKey(size uint64) store.RecordKey {
-	return store.RecordKey{Kind: RecordCheckpoint, Key: fmt.Sprintf("%020d", size)}
-}
 
 // Trust is what a verifier believes beforehand. The zero Trust believes
 // nothing, and a log rewritten as a whole passes.
@@ -74,7 +69,7 @@ func (v *verification) claim(verifierKey, note, source string, key *store.Record
 	switch {
 	case err != nil:
 		v.log("the %s is not to be believed: %v", source, err)
-	case key != nil && *key != CheckpointKey(c.Size):
+	case key != nil && *key != CheckpointKey(onlyShard, c.Size):
 		v.log("the %s is kept under another size than the %d it is about", source, c.Size)
 	default:
 		v.pending = append(v.pending, claim{Checkpoint: c, source: source, signed: verifierKey != ""})

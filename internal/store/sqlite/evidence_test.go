@@ -110,7 +110,7 @@ func commitNote(t *testing.T, db *database.DB, size uint64, note string) {
 	}
 	mustCommit(t, db, &store.Batch{
 		ID: fmt.Sprint("c", size), PrevSize: head.Size, Next: head,
-		Transitions: []store.Transition{{RecordKey: ledger.CheckpointKey(size), Value: []byte(note)}},
+		Transitions: []store.Transition{{RecordKey: ledger.CheckpointKey(0, size), Value: []byte(note)}},
 	})
 }
 
