@@ -70,6 +70,9 @@ type Reader interface {
 	Entries(ctx context.Context, q Query) iter.Seq2[Entry, error]
 	// Record returns one record, or ErrNotFound.
 	Record(ctx context.Context, key RecordKey) (Record, error)
+	// Versions returns the version of each record, 0 where there is none,
+	// whether it has expired or not, as it is at some moment of the call.
+	Versions(ctx context.Context, keys []RecordKey) ([]uint64, error)
 	// Records yields the records of a kind in byte order of their keys,
 	// beginning after the key `after`.
 	Records(ctx context.Context, kind, after string) iter.Seq2[Record, error]

@@ -141,6 +141,35 @@ func (db *DB) Record(ctx context.Context, key store.RecordKey) (record store.Rec
 	return record, nil
 }
 
+// Versions implements store.Reader.
+func (db *DB) Versions(ctx context.Context, list []store.RecordKey) ([]uint64, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	var k keys
+	for _, key := range list {
+		k.add(key, 0, nil, 0)
+	}
+	versions := make([]uint64, len(list))
+	err := db.read(ctx, 1, func(ctx context.Context, c *pgxpool.Conn) error {
+		rows, err := c.Query(ctx, `SELECT k.n, r.version FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS k (kind, hash, n)
+			JOIN kernel.records AS r ON r.kind = k.kind AND r.hash = k.hash`, k.kinds, k.hashes)
+		if err != nil {
+			return err
+		}
+		var n, version int64
+		_, err = pgx.ForEachRow(rows, []any{&n, &version}, func() error {
+			versions[n-1] = uint64(version)
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of %d records: %w", len(list), err)
+	}
+	return versions, nil
+}
+
 func readRecord(kind string, row pgx.Row) (store.Record, error) {
 	r := store.Record{RecordKey: store.RecordKey{Kind: kind}}
 	var version int64

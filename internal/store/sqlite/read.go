@@ -145,6 +145,25 @@ func (db *DB) Record(ctx context.Context, key store.RecordKey) (record store.Rec
 	return record, nil
 }
 
+// Versions implements store.Reader.
+func (db *DB) Versions(ctx context.Context, keys []store.RecordKey) ([]uint64, error) {
+	versions := make([]uint64, len(keys))
+	err := db.read(ctx, func(c *sqlite.Conn) error {
+		stmt, err := c.Prepare("SELECT version FROM records WHERE kind = ? AND key = ?")
+		for i := 0; i < len(keys) && err == nil; i++ {
+			stmt.BindText(1, keys[i].Kind)
+			stmt.BindText(2, keys[i].Key)
+			versions[i] = 0
+			_, err = row(stmt, func() { versions[i] = uint64(stmt.ColumnInt64(0)) })
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of %d records: %w", len(keys), err)
+	}
+	return versions, nil
+}
+
 func readRecord(stmt *sqlite.Stmt) store.Record {
 	return store.Record{
 		RecordKey: store.RecordKey{Kind: stmt.ColumnText(0), Key: stmt.ColumnText(1)},

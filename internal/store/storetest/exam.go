@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"guards hold or nothing is written", guards},
 		{"transitions hold or nothing is written", transitions},
 		{"every unmet key is named", namesEveryConflict},
+		{"versions are read many at once", readsVersions},
 		{"an expired record is none for a transition from none", replacesExpired},
 		{"expired records are deleted", deletesExpired},
 		{"keys are compared byte for byte", keysByteForByte},

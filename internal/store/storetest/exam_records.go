@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -75,6 +77,30 @@ func transitions(_ *testing.T, x *exam) {
 	bad(set(2, "x"))
 	x.put(set(0, "again"))
 	x.record(a, &store.Record{Version: 1, Value: []byte("again")})
+}
+
+func readsVersions(t *testing.T, x *exam) {
+	a, b, gone := key("token", "a"), key("token", "b"), key("other", "a")
+	x.put(store.Transition{RecordKey: a, Value: []byte("1"), Expires: 1})
+	x.put(store.Transition{RecordKey: a, From: 1, Value: []byte("2"), Expires: 1})
+	x.put(store.Transition{RecordKey: b, Value: []byte("1")})
+	for _, c := range []struct {
+		keys []store.RecordKey
+		want []uint64
+	}{
+		{nil, nil},
+		{[]store.RecordKey{b, gone, a, b}, []uint64{1, 0, 2, 1}},
+	} {
+		got, err := x.Versions(x.ctx(), c.keys)
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("Versions(%q) = %v, %v, want %v", c.keys, got, err, c.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(x.ctx())
+	cancel()
+	if got, err := x.Versions(ctx, []store.RecordKey{a}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Versions = %v, %v, want context.Canceled", got, err)
+	}
 }
 
 func namesEveryConflict(_ *testing.T, x *exam) {

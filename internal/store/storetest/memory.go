@@ -329,6 +329,20 @@ func (m *Memory) Record(ctx context.Context, key store.RecordKey) (store.Record,
 	return cloneRecord(r), nil
 }
 
+// Versions implements store.Reader.
+func (m *Memory) Versions(ctx context.Context, keys []store.RecordKey) ([]uint64, error) {
+	unlock, err := m.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	versions := make([]uint64, len(keys))
+	for i, key := range keys {
+		versions[i] = m.records[key].Version
+	}
+	return versions, nil
+}
+
 // Records implements store.Reader.
 func (m *Memory) Records(ctx context.Context, kind, after string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
