@@ -59,6 +59,9 @@ type Store interface {
 
 // A Reader reads what is committed.
 type Reader interface {
+	// Shards returns the shards of the log in ascending order: those that have
+	// entries, and those whose lease was ever taken, where leases are kept on disk.
+	Shards(ctx context.Context) ([]int, error)
 	// Head returns a shard's head; the zero Head (size 0) where nothing was written.
 	Head(ctx context.Context, shard int) (Head, error)
 	// Entry returns one entry with its private part, or ErrNotFound.

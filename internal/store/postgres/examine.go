@@ -54,8 +54,8 @@ var strays = []struct{ query, sentence string }{
 		"shard %d: the head has the instant %d, the last entry another",
 	},
 	{
-		`SELECT shard, size FROM kernel.heads WHERE shard <> 0 AND size > 0`,
-		"shard %d: there is a head of size %d, but this version keeps one log, shard 0",
+		`SELECT shard, coalesce(l.epoch, 0) FROM kernel.leases AS l FULL JOIN kernel.heads AS h USING (shard) WHERE coalesce(l.epoch, 0) <> coalesce(h.epoch, 0)`,
+		"shard %d: its lease has epoch %d, its head another or none",
 	},
 }
 

@@ -30,8 +30,8 @@ type Imported struct{ Entries, Private, Records uint64 }
 // importTime bounds COMMIT of an import: all of it may have to be flushed.
 const importTime = 10 * time.Minute
 
-// Import copies shard 0 and every record of a store that nobody writes into
-// this one, which must be empty: entries, private parts, head, and records with
+// Import copies every shard and every record of a store that nobody writes into
+// this one, which must be empty: entries, private parts, heads, and records with
 // their versions and expiry. It is one transaction, and before it is committed
 // every row is read back and compared. On an error nothing of it is there,
 // unless the error says that the outcome of COMMIT is unknown.
@@ -74,7 +74,7 @@ func (db *DB) bring(ctx context.Context, c *pgx.Conn, from Source, n *Imported) 
 		err = ErrNotEmpty
 	}
 	for _, step := range []func(context.Context, *pgx.Conn, Source, *Imported) error{
-		bringEntries, bringPrivate, bringRecords, bringHead, compareEntries, compareRecords,
+		bringEntries, bringPrivate, bringRecords, bringHeads, compareEntries, compareRecords,
 	} {
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func rows[T any](seq iter.Seq2[T, error], row func(T) []any) (pgx.CopyFromSource
 }
 
 func bringEntries(ctx context.Context, c *pgx.Conn, from Source, n *Imported) error {
-	source, stop := rows(from.Entries(ctx, store.Query{Bare: true}), func(e store.Entry) []any {
+	source, stop := rows(everyEntry(ctx, from, true), func(e store.Entry) []any {
 		return []any{int32(e.Shard), int64(e.Seq), e.Instant, e.Kind, e.ID, e.Caller, e.Agent, e.Action, e.Decision, e.Leaf[:], e.Body}
 	})
 	defer stop()
@@ -112,7 +112,7 @@ func bringEntries(ctx context.Context, c *pgx.Conn, from Source, n *Imported) er
 }
 
 func bringPrivate(ctx context.Context, c *pgx.Conn, from Source, n *Imported) error {
-	source, stop := rows(from.Entries(ctx, store.Query{}), func(e store.Entry) []any {
+	source, stop := rows(everyEntry(ctx, from, false), func(e store.Entry) []any {
 		if e.Private == nil {
 			return nil
 		}
@@ -135,6 +135,24 @@ func bringRecords(ctx context.Context, c *pgx.Conn, from Source, n *Imported) er
 	return err
 }
 
+// everyEntry yields the entries of every shard.
+func everyEntry(ctx context.Context, from Source, bare bool) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		shards, err := from.Shards(ctx)
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		for _, shard := range shards {
+			for e, err := range from.Entries(ctx, store.Query{Shard: shard, Bare: bare}) {
+				if !yield(e, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // allRecords yields every record, by kind and key.
 func allRecords(ctx context.Context, from Source) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
@@ -153,30 +171,48 @@ func allRecords(ctx context.Context, from Source) iter.Seq2[store.Record, error]
 	}
 }
 
-func bringHead(ctx context.Context, c *pgx.Conn, from Source, n *Imported) error {
-	head, err := from.Head(ctx, 0)
+func bringHeads(ctx context.Context, c *pgx.Conn, from Source, n *Imported) error {
+	shards, err := from.Shards(ctx)
 	if err != nil {
 		return err
 	}
-	if head.Size != n.Entries {
-		return fmt.Errorf("the head says that there are %d entries, %d were read", head.Size, n.Entries)
+	all := uint64(0)
+	for _, shard := range shards {
+		head, err := from.Head(ctx, shard)
+		if err != nil {
+			return err
+		}
+		all += head.Size
+		if err := bringHead(ctx, c, shard, head); err != nil {
+			return err
+		}
 	}
+	if all != n.Entries {
+		return fmt.Errorf("the heads say that there are %d entries, %d were read", all, n.Entries)
+	}
+	return nil
+}
+
+func bringHead(ctx context.Context, c *pgx.Conn, shard int, head store.Head) error {
 	if head.Size == 0 {
 		return nil
 	}
 	// The epoch of a lease that was taken before stays what it is.
-	_, err = c.Exec(ctx, `INSERT INTO kernel.heads (shard, size, root, "range", instant)
-		SELECT 0, $1::bigint, $2, $3, instant FROM kernel.entries WHERE shard = 0 AND seq = $1::bigint - 1
+	tag, err := c.Exec(ctx, `INSERT INTO kernel.heads (shard, size, root, "range", instant)
+		SELECT $4::integer, $1::bigint, $2, $3, instant FROM kernel.entries WHERE shard = $4::integer AND seq = $1::bigint - 1
 		ON CONFLICT (shard) DO UPDATE SET size = excluded.size, root = excluded.root, "range" = excluded."range", instant = excluded.instant`,
-		int64(head.Size), head.Root[:], joined(head.Range))
+		int64(head.Size), head.Root[:], joined(head.Range), int32(shard))
+	if err == nil && tag.RowsAffected() != 1 {
+		err = fmt.Errorf("entry %d of shard %d is not there", head.Size-1, shard)
+	}
 	return err
 }
 
 // compareEntries reads back what was brought.
 func compareEntries(ctx context.Context, c *pgx.Conn, from Source, _ *Imported) error {
-	next, stop := iter.Pull2(from.Entries(ctx, store.Query{}))
+	next, stop := iter.Pull2(everyEntry(ctx, from, false))
 	defer stop()
-	there, err := c.Query(ctx, selectEntries+" WHERE e.shard = 0 ORDER BY e.seq")
+	there, err := c.Query(ctx, selectEntries+" ORDER BY e.shard, e.seq")
 	if err != nil {
 		return err
 	}
@@ -187,11 +223,11 @@ func compareEntries(ctx context.Context, c *pgx.Conn, from Source, _ *Imported) 
 			return err
 		}
 		if want, err, more := next(); err != nil || !more || !reflect.DeepEqual(got, want) {
-			return errors.Join(fmt.Errorf("entry %d is not what it was", got.Seq), err)
+			return errors.Join(fmt.Errorf("entry %d of shard %d is not what it was", got.Seq, got.Shard), err)
 		}
 	}
 	if want, err, more := next(); more || err != nil {
-		return errors.Join(fmt.Errorf("entry %d is not there", want.Seq), err)
+		return errors.Join(fmt.Errorf("entry %d of shard %d is not there", want.Seq, want.Shard), err)
 	}
 	return there.Err()
 }

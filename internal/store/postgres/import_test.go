@@ -15,7 +15,8 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/store/sqlite"
 )
 
-// filled is a file with decisions, other entries and records of several kinds.
+// filled is a file with decisions, other entries and records of several kinds,
+// and a second shard with a seventh as many entries.
 func filled(t *testing.T, batches int) *sqlite.DB {
 	t.Helper()
 	db, err := sqlite.Open(filepath.Join(t.TempDir(), "kernel.db"), sqlite.Config{FreeBytesFloor: -1})
@@ -23,10 +24,21 @@ func filled(t *testing.T, batches int) *sqlite.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	var head store.Head
+	var head, second store.Head
 	for n := range batches {
-		build, err := ledger.Extend(0, head)
+		build, err := ledger.Extend(2, second)
+		if err == nil {
+			_, err = build.Append(refused(n), nil)
+		}
 		if err != nil {
+			t.Fatal(err)
+		}
+		b := &store.Batch{ID: fmt.Sprint("second ", n), Shard: 2, PrevSize: second.Size, Next: build.Head(), Entries: build.Entries()}
+		if out, err := db.Commit(t.Context(), b); out.Status != store.Committed {
+			t.Fatal(out, err)
+		}
+		second = b.Next
+		if build, err = ledger.Extend(0, head); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 7 {
@@ -34,7 +46,7 @@ func filled(t *testing.T, batches int) *sqlite.DB {
 				t.Fatal(err)
 			}
 		}
-		b := &store.Batch{ID: fmt.Sprint(n), PrevSize: head.Size, Next: build.Head(), Entries: build.Entries()}
+		b = &store.Batch{ID: fmt.Sprint(n), PrevSize: head.Size, Next: build.Head(), Entries: build.Entries()}
 		b.Entries[3].Private = &store.Private{Request: []byte(`{"ä":1}`), Salt: []byte{0, 255, byte(n)}, Digest: fmt.Sprint("sha256:", n)}
 		b.Transitions = []store.Transition{
 			{RecordKey: store.RecordKey{Kind: "counter", Key: "of all"}, From: uint64(n), Value: fmt.Append(nil, n)},
@@ -53,16 +65,18 @@ func TestAnImportBringsEverything(t *testing.T) {
 	db := open(t, database(t))
 	defer db.Close()
 	n, err := db.Import(t.Context(), from)
-	if want := (postgres.Imported{Entries: 1400, Private: 200, Records: 201}); err != nil || n != want {
+	if want := (postgres.Imported{Entries: 1600, Private: 200, Records: 201}); err != nil || n != want {
 		t.Fatalf("Import = %+v, %v, want %+v", n, err, want)
 	}
-	want, err := from.Head(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := db.Head(t.Context(), 0)
-	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("Head = %v, %v, want %v", got, err, want)
+	var got store.Head
+	for _, shard := range []int{2, 0} {
+		want, err := from.Head(t.Context(), shard)
+		if err != nil || want.Size == 0 {
+			t.Fatal(want.Size, err)
+		}
+		if got, err = db.Head(t.Context(), shard); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("Head(%d) = %v, %v, want %v", shard, got, err, want)
+		}
 	}
 	if r, err := db.Record(t.Context(), store.RecordKey{Kind: "counter", Key: "of all"}); err != nil || r.Version != 200 {
 		t.Errorf("Record = %v, %v, want version 200", r, err)

@@ -36,6 +36,22 @@ func (db *DB) read(ctx context.Context, factor int, use func(context.Context, *p
 	return err
 }
 
+// Shards implements store.Reader.
+func (db *DB) Shards(ctx context.Context) (list []int, err error) {
+	err = db.read(ctx, 1, func(ctx context.Context, c *pgxpool.Conn) error {
+		rows, err := c.Query(ctx, "SELECT shard FROM kernel.heads WHERE size > 0 UNION SELECT shard FROM kernel.leases ORDER BY shard")
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the shards: %w", err)
+	}
+	return list, nil
+}
+
 // Head implements store.Reader.
 func (db *DB) Head(ctx context.Context, shard int) (head store.Head, err error) {
 	err = db.read(ctx, 1, func(ctx context.Context, c *pgxpool.Conn) error {

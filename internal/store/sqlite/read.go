@@ -14,6 +14,23 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
+// Shards implements store.Reader.
+func (db *DB) Shards(ctx context.Context) (list []int, err error) {
+	err = db.read(ctx, func(c *sqlite.Conn) error {
+		list = nil
+		return sqlitex.Execute(c, "SELECT shard FROM heads WHERE size > 0 ORDER BY shard", &sqlitex.ExecOptions{
+			ResultFunc: func(stmt *sqlite.Stmt) error {
+				list = append(list, int(stmt.ColumnInt64(0)))
+				return nil
+			},
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the shards: %w", err)
+	}
+	return list, nil
+}
+
 // Head implements store.Reader.
 func (db *DB) Head(ctx context.Context, shard int) (head store.Head, err error) {
 	err = db.read(ctx, func(c *sqlite.Conn) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,11 +167,22 @@ func lookups(t *testing.T, x *exam) {
 	look(conflict.ID, store.Committed)
 }
 
-func shardsApart(_ *testing.T, x *exam) {
+func shardsApart(t *testing.T, x *exam) {
+	listed := func(want ...int) {
+		t.Helper()
+		if got, err := x.Shards(x.ctx()); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("Shards = %v, %v, want %v", got, err, want)
+		}
+	}
+	listed()
 	x.commit(x.batch(0, entry(6), entry(7)))
 	x.commit(x.batch(3, entry(2))) // instants are those of the shard
 	x.commit(x.batch(0, entry(8)))
 	x.commit(x.batch(3, note(3)))
+	listed(0, 3)
+	x.commit(x.batch(12, note(3)))
+	x.commit(x.batch(2, note(3)))
+	listed(0, 2, 3, 12) // by number
 	for _, shard := range []int{0, 1, 3} {
 		x.unchanged(shard)
 	}

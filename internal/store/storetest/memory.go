@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -208,6 +209,23 @@ func (m *Memory) reading(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	return m.mu.Unlock, nil
+}
+
+// Shards implements store.Reader.
+func (m *Memory) Shards(ctx context.Context) (list []int, err error) {
+	unlock, err := m.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for n, s := range m.logs {
+		if _, taken := m.byShard[n]; s.head.Size > 0 && !taken {
+			list = append(list, n)
+		}
+	}
+	list = slices.AppendSeq(list, maps.Keys(m.byShard))
+	slices.Sort(list)
+	return list, nil
 }
 
 // Head implements store.Reader.
