@@ -31,6 +31,7 @@ var rooms = []room{
 	{path: "internal/calendar", floor: 0, std: true},
 	{path: "internal/canonical", floor: 0, std: true},
 	{path: "internal/tape", floor: 0, std: true},
+	{path: "internal/smt", floor: 0, only: []string{}, std: true},
 	{path: "contract", floor: 0, only: []string{}, std: true}, // plain files, which the HTTP door hands out
 
 	{path: ".", floor: 1},
@@ -42,7 +43,11 @@ var rooms = []room{
 	{path: "internal/eval", floor: 3},
 	{path: "internal/history", floor: 3, only: []string{".", "internal/pdl"}},
 
+	{path: "internal/formula", floor: 3, only: []string{".", "internal/pdl", "internal/smt", "internal/calendar", "internal/zone"}},
+
 	{path: "internal/store", floor: 4, std: true},
+	{path: "internal/solver", floor: 4, only: []string{".", "internal/smt"}, std: true},
+	{path: "internal/prove", floor: 5, only: []string{".", "internal/pdl", "internal/eval", "internal/smt", "internal/formula", "internal/solver"}},
 
 	{path: "internal/ledger", floor: 5},
 	{path: "internal/token", floor: 5},
