@@ -37,6 +37,7 @@ const (
 	Timeout          Code = "request_timeout"     // 408: the client was too slow
 	Spent            Code = "request_id_spent"    // 409: the recorded ALLOW may no longer be replayed
 	Reused           Code = "request_id_reused"   // 409: the request_id came with another request
+	Conflict         Code = "conflict"            // 409: what the caller wants to change is not what it believes any more
 	TooLarge         Code = "too_large"           // 413: the body is over its limit
 	MediaType        Code = "unsupported_media"   // 415: a body that is not application/json
 	WrongHost        Code = "misdirected_request" // 421: a Host this server was not given

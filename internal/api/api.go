@@ -31,6 +31,7 @@ type Kernel interface {
 	Refuse(context.Context, kernel.Caller, gate.Refusal) error
 
 	Registrar
+	PolicyKeeper
 
 	Authenticate(secret string) (kernel.Caller, error)
 	CreateToken(context.Context, kernel.Caller, token.Spec) (secret string, t token.Token, err error)

@@ -62,11 +62,11 @@ func (b *body) size() int64 { return max(b.said, b.read) }
 
 // room is how many bytes the body may come to take, before any was read: what
 // it says, or the most that is read.
-func (b *body) room() int64 {
+func (b *body) room(limit int64) int64 {
 	if b.said < 0 {
-		return kernel.MaxBody
+		return limit
 	}
-	return min(b.said, kernel.MaxBody)
+	return min(b.said, limit)
 }
 
 // receive reads the body of a route that takes one, and refuses the body of
@@ -81,10 +81,11 @@ func (d *door) receive(c *call) error {
 	if err := checkMedia(c.r.Header); err != nil {
 		return err
 	}
-	if c.in.said > kernel.MaxBody {
-		return tooLarge()
+	limit := c.route.limit()
+	if c.in.said > limit {
+		return tooLarge(limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(c.in, kernel.MaxBody+1))
+	data, err := io.ReadAll(io.LimitReader(c.in, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return kernel.Errorf(kernel.Timeout, "the body did not arrive within %v", d.cfg.Limits.Body)
@@ -93,15 +94,15 @@ func (d *door) receive(c *call) error {
 	case err != nil:
 		return kernel.Errorf(kernel.Malformed, "the body could not be read to its end").
 			WithHint("check Content-Length, or the chunks")
-	case len(data) > kernel.MaxBody:
-		return tooLarge()
+	case int64(len(data)) > limit:
+		return tooLarge(limit)
 	}
 	c.data = data
 	return nil
 }
 
-func tooLarge() error {
-	return kernel.Errorf(kernel.TooLarge, "the body is over %d bytes", kernel.MaxBody)
+func tooLarge(limit int64) error {
+	return kernel.Errorf(kernel.TooLarge, "the body is over %d bytes", limit)
 }
 
 // checkMedia lets pass JSON in UTF-8, as it is: a compressed body could be a

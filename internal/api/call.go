@@ -123,7 +123,7 @@ func (d *door) admit(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if c.route.body {
-		room := c.in.room()
+		room := c.in.room(c.route.limit())
 		if !d.bodies.take(c.caller.Principal, room) {
 			return reply{}, overShare("too much is being sent at the moment, by this caller or by all")
 		}
@@ -146,7 +146,7 @@ func overShare(what string) error {
 func (d *door) refuse(c *call, err error) reply {
 	e := d.public(c, err)
 	d.cfg.Metrics.refused(e.Code)
-	p := problemOf(e)
+	p := explainBundle(problemOf(e), err)
 	if c.known && c.route.door != "" && p.Status < 500 {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), d.cfg.Limits.Call)
 		defer cancel()

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
 )
 
 // A problem is an error as HTTP tells it (RFC 9457).
@@ -21,6 +22,9 @@ type problem struct {
 	Param    string      `json:"parameter,omitzero"` // which query parameter
 	Hint     string      `json:"hint,omitzero"`
 	Decision string      `json:"decision,omitzero"` // DENY, with UNAVAILABLE
+
+	Diagnostics []diagnosticView  `json:"diagnostics,omitzero"`  // of a bundle that is not taken
+	FailedTests []eval.CaseResult `json:"failed_tests,omitzero"` // of a bundle that is not taken
 }
 
 // statuses of the codes of problems. A code that is not here is our fault.
@@ -35,6 +39,7 @@ var statuses = map[kernel.Code]int{
 	kernel.Timeout:          http.StatusRequestTimeout,
 	kernel.Spent:            http.StatusConflict,
 	kernel.Reused:           http.StatusConflict,
+	kernel.Conflict:         http.StatusConflict,
 	kernel.TooLarge:         http.StatusRequestEntityTooLarge,
 	kernel.MediaType:        http.StatusUnsupportedMediaType,
 	kernel.WrongHost:        http.StatusMisdirectedRequest,

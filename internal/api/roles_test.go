@@ -48,6 +48,8 @@ var bodies = map[string]string{
 	"/v1/agents:status":     `{"id":"agent-001","status":"suspended","reason":"incident"}`,
 	"/v1/kills":             `{"scope":"action","target":"deploy_*","reason":"incident"}`,
 	"/v1/kills:lift":        `{"scope":"all"}`,
+	"/v1/policies":          `{"files":[{"name":"b.yaml","text":"pdl: v1"}],"dry_run":true}`,
+	"/v1/policies:activate": `{"version":"sha256:` + strings.Repeat("0", 64) + `","previous":"","reason":"change 17"}`,
 	"/v1/delegations": `{"from":"agent-001","to":"agent-002","of":"ship","actions":["deploy_service"],
 		"resources":[{"type":"service","id":"svc/*"}],"expires":"2027-01-01T00:00:00Z"}`,
 }
@@ -57,20 +59,27 @@ var bodies = map[string]string{
 func TestEveryRouteTimesEveryRole(t *testing.T) {
 	s := serve(t, api.Config{Kernel: &fake{}}, nil)
 	ops := operations(t)
-	if len(ops) != 27 {
+	if len(ops) != 32 {
 		t.Errorf("openapi.yaml has %d operations", len(ops))
 	}
 	for _, op := range ops {
 		if op.public == (len(op.roles) > 0) {
 			t.Errorf("%s %s: x-roles %v, public %v", op.method, op.path, op.roles, op.public)
 		}
-		path := strings.NewReplacer("{id}", "01JD9XQ4M0000000000000000A", "{name}", "request.schema.json").Replace(op.path)
+		id := "01JD9XQ4M0000000000000000A"
+		if strings.HasPrefix(op.path, "/v1/policies/") {
+			id = someVersion
+		}
+		path := strings.NewReplacer("{id}", id, "{name}", "request.schema.json").Replace(op.path)
 		call := func(token string) answer {
 			body := ""
 			if op.method == http.MethodPost {
 				body = bodies[op.path]
 			}
 			r := s.request(op.method, path, body)
+			if op.path == "/v1/policies:diff" {
+				r.URL.RawQuery = "to=" + someVersion
+			}
 			if token != "" {
 				r.Header.Set("Authorization", "Bearer "+token)
 			}

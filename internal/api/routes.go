@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type route struct {
 	public       bool          // needs no caller
 	params       []string      // the query parameters it takes
 	body         bool          // takes a JSON body; else it takes none
+	most         int64         // bytes of the body; 0: kernel.MaxBody
 	door         string        // it decides: the door's name, in the log and for refusals
 	probe        bool          // has the probes' lane
 	serve        func(*door, *call) (reply, error)
@@ -46,6 +48,11 @@ func routes() []route {
 		{method: "GET", path: "/v1/delegations", roles: readers, serve: (*door).listDelegations},
 		{method: "POST", path: "/v1/delegations", roles: askers, body: true, serve: (*door).lend},
 		{method: "DELETE", path: "/v1/delegations/{id}", roles: askers, serve: (*door).revoke},
+		{method: "GET", path: "/v1/policies", roles: readers, serve: (*door).listPolicies},
+		{method: "POST", path: "/v1/policies", roles: []kernel.Role{admin}, body: true, most: maxBundle, serve: (*door).pushPolicy},
+		{method: "GET", path: "/v1/policies/{id}", roles: readers, serve: (*door).policy},
+		{method: "GET", path: "/v1/policies:diff", roles: readers, params: []string{"from", "to"}, serve: (*door).diffPolicies},
+		{method: "POST", path: "/v1/policies:activate", roles: []kernel.Role{admin}, body: true, serve: (*door).activatePolicy},
 		{method: "GET", path: "/v1/log/checkpoint", roles: readers, serve: (*door).latestCheckpoint},
 		{method: "POST", path: "/v1/log/checkpoint", roles: []kernel.Role{admin}, body: true, serve: (*door).signCheckpoint},
 
@@ -56,6 +63,9 @@ func routes() []route {
 		{method: "GET", path: "/schemas/{name}", roles: anyone, serve: (*door).schema},
 	}
 }
+
+// limit is how many bytes of a body the route takes.
+func (r *route) limit() int64 { return cmp.Or(r.most, kernel.MaxBody) }
 
 // A table finds routes by path. It is not http.ServeMux, because that answers
 // redirects and plain text of its own.

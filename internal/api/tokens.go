@@ -148,16 +148,24 @@ func decodeObject(data []byte, known []string) (map[string]any, error) {
 	if !ok {
 		return nil, kernel.Errorf(kernel.Invalid, "the body is a JSON object").At("$")
 	}
-	for _, name := range kernel.SortedKeys(members) {
-		if !slices.Contains(known, name) {
-			e := kernel.Errorf(kernel.Invalid, "unknown member").At(kernel.JoinPath("$", name))
-			if near := suggest.DidYouMean(name, known); near != "" {
-				return nil, e.WithHint("%s", near)
-			}
-			return nil, e.WithHint("the members are: %s", strings.Join(known, ", "))
-		}
+	if err := onlyMembers("$", members, known); err != nil {
+		return nil, err
 	}
 	return members, nil
+}
+
+// onlyMembers refuses a member that is not known.
+func onlyMembers(at string, members map[string]any, known []string) error {
+	for _, name := range kernel.SortedKeys(members) {
+		if !slices.Contains(known, name) {
+			e := kernel.Errorf(kernel.Invalid, "unknown member").At(kernel.JoinPath(at, name))
+			if near := suggest.DidYouMean(name, known); near != "" {
+				return e.WithHint("%s", near)
+			}
+			return e.WithHint("the members are: %s", strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 func indexPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

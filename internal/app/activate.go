@@ -10,6 +10,44 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/api"
 )
 
+// decideBy makes the bundle of the folder the one that decides, or, without a
+// folder, the one that was active last.
+func (s *service) decideBy(ctx context.Context, policies Compiled, metrics *api.Metrics) error {
+	if s.cfg.Policies != "" {
+		s.warn(policies)
+		if err := s.activate(ctx, policies); err != nil {
+			return fmt.Errorf("activate the policies: %w", err)
+		}
+		return s.watch(policies, metrics)
+	}
+	version, err := s.gate.Continue(ctx)
+	switch {
+	case err != nil:
+		s.log.Error("no policy decides, and every request is refused: activate one that can", "error", err)
+	case version == "":
+		s.log.Warn("no policy is active, and every request is refused: \"kernel policies push\" one, and activate it")
+	}
+	return nil
+}
+
+// orPushed refuses to start without a folder where nothing can have been
+// pushed: whoever forgot to name it should learn that at once.
+func (s *service) orPushed() error {
+	if s.cfg.Store != "" {
+		return nil
+	}
+	folder, err := s.cfg.folder()
+	if err != nil {
+		return err
+	}
+	there, err := exists(folder.Database())
+	if err == nil && !there {
+		err = kernel.Errorf(kernel.Invalid, "no policies: a kernel without them could only refuse").
+			WithHint("write some with \"kernel init policies\", then name them with --policies policies")
+	}
+	return err
+}
+
 // activate makes a compiled bundle the one that decides; the change is an
 // entry when its version is another one.
 func (s *service) activate(ctx context.Context, c Compiled) error {
@@ -31,7 +69,8 @@ func (s *service) watch(policies Compiled, metrics *api.Metrics) error {
 	}
 	f := fingerprint(policies.Source.Files)
 	s.policies = &reloader{
-		path: s.cfg.Policies, log: s.log, activate: s.activate, changed: counted.changed, dealt: f, seen: f,
+		path: s.cfg.Policies, log: s.log, activate: s.activate, active: s.gate.PolicyVersion, changed: counted.changed,
+		dealt: f, seen: f, taken: policies.Program.Version(),
 	}
 	return nil
 }

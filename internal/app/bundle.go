@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/client"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
@@ -137,6 +139,23 @@ func hidden(name string) bool { return strings.HasPrefix(path.Base(name), ".") }
 func isYAML(name string) bool {
 	ext := path.Ext(name)
 	return ext == ".yaml" || ext == ".yml"
+}
+
+// ReadBundleToPush reads a bundle as a client sends it to a kernel: its files
+// are named from its folder on.
+func ReadBundleToPush(path string) ([]client.PolicyFile, error) {
+	files, err := ReadBundle(path)
+	if err != nil {
+		return nil, err
+	}
+	var list []client.PolicyFile
+	for _, f := range (BundleSource{Name: path, Files: files}).kept() {
+		if !utf8.Valid(f.Data) { // JSON would carry something else
+			return nil, kernel.Errorf(kernel.Invalid, "%s: the file is not UTF-8", f.Name)
+		}
+		list = append(list, client.PolicyFile{Name: f.Name, Text: string(f.Data)})
+	}
+	return list, nil
 }
 
 // A BundleSource is one bundle as a person named it.

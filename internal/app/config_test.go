@@ -162,7 +162,7 @@ func TestUnsafeStartsAreRefused(t *testing.T) {
 		{"loopback with TLS", safe, func(c *app.Config) { c.TLSCert, c.TLSKey = "cert", "key" }, ""},
 		{"dev on loopback", safe, func(c *app.Config) { c.Dev = true }, ""},
 		{"open with TLS and a name", open, func(*app.Config) {}, ""},
-		{"no policies", safe, func(c *app.Config) { c.Policies = "" }, "no policies"},
+		{"policies of a folder and of a database", safe, func(c *app.Config) { c.Store = "postgres://kernel@localhost/kernel" }, "with --store no --policies"},
 		{"no port", safe, func(c *app.Config) { c.Listen = "127.0.0.1" }, "not host:port"},
 		{"every address", safe, func(c *app.Config) { c.Listen = ":7373" }, "without TLS"},
 		{"an address of the network", safe, func(c *app.Config) { c.Listen = "192.0.2.1:1" }, "without TLS"},

@@ -1,9 +1,6 @@
 package app
 
-import (
-	"github.com/strixlabs/execution-kernel/internal/gate"
-	"github.com/strixlabs/execution-kernel/internal/pdl"
-)
+import "github.com/strixlabs/execution-kernel/internal/gate"
 
 // CompileToServe makes of a bundle a program that a kernel may decide with.
 // The error is a DiagnosticsError when the bundle is invalid, and when it
@@ -14,13 +11,7 @@ func CompileToServe(source BundleSource) (Compiled, error) {
 	if err != nil {
 		return Compiled{}, err
 	}
-	for _, n := range c.Bundle.Needs() {
-		if n.Kind == pdl.NeedVotes {
-			d := n.Found
-			d.Message += ": this version of kernel serve collects no votes, so nobody can approve"
-			c.Warnings = append(c.Warnings, d)
-		}
-	}
+	c.Warnings = append(c.Warnings, gate.Unvoted(c.Bundle.Needs())...)
 	if refused := gate.Unmet(c.Bundle.Needs()); len(refused) > 0 {
 		return Compiled{}, DiagnosticsError{Name: source.Name, Diagnostics: refused}
 	}

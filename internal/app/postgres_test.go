@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/client"
 	"github.com/strixlabs/execution-kernel/internal/app"
 	"github.com/strixlabs/execution-kernel/internal/store/postgres"
 )
@@ -36,7 +37,50 @@ func database(t *testing.T) string {
 // onDatabase starts a kernel on a database, patient enough for a busy machine.
 func onDatabase(t *testing.T, data, store string) *process {
 	t.Helper()
-	return start(t, data, starterBundle(t), "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=5000")
+	p := start(t, data, "", "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=5000")
+	p.govern()
+	return p
+}
+
+// govern pushes the starter bundle and activates it, unless it decides already.
+func (p *process) govern() {
+	p.t.Helper()
+	files, err := app.ReadBundleToPush(starterBundle(p.t))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pushed, err := p.admin().PushPolicy(p.t.Context(), files, client.PushOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	active, _, err := p.admin().Policies(p.t.Context())
+	if err == nil && active != pushed.Version {
+		err = p.admin().ActivatePolicy(p.t.Context(), pushed.Version, active, "a test")
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func TestWithADatabasePoliciesComeByPush(t *testing.T) {
+	t.Parallel()
+	data, store := t.TempDir(), database(t)
+	refused := spawn(t, data, starterBundle(t), "KERNEL_STORE="+store)
+	if code := refused.wait(); code != 1 || !strings.Contains(refused.log.String(), "with --store no --policies") {
+		t.Errorf("with a folder it ends with %d, want 1 and why:\n%s", code, refused.log)
+	}
+	p := start(t, data, "", "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=5000")
+	if status, body := p.status("/readyz"); status != 503 || !strings.Contains(body, "no policy is active") {
+		t.Errorf("before a push it is %d %s, want that no policy is active", status, body)
+	}
+	p.govern()
+	p.kill()
+	p = start(t, data, "", "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=5000")
+	if d, err := p.admin().Decide(t.Context(), deploy("staging")); err != nil || d.Decision != kernel.Allow {
+		t.Errorf("after a restart Decide = %v, %v, want ALLOW by what was activated", d.Decision, err)
+	}
+	p.stop()
+	verified(t, data, store)
 }
 
 // verified checks the whole log of a database, and returns how many entries it has.
@@ -98,7 +142,7 @@ func TestADatabaseHasOneKernelAtATime(t *testing.T) {
 	t.Parallel()
 	data, store := t.TempDir(), database(t)
 	first := onDatabase(t, data, store)
-	second := spawn(t, t.TempDir(), starterBundle(t), "KERNEL_STORE="+store)
+	second := spawn(t, t.TempDir(), "", "KERNEL_STORE="+store)
 	if code := second.wait(); code != 1 || !strings.Contains(second.log.String(), "another kernel writes the log of this database") {
 		t.Errorf("a second kernel ends with %d, want 1 and why:\n%s", code, second.log)
 	}
@@ -106,7 +150,7 @@ func TestADatabaseHasOneKernelAtATime(t *testing.T) {
 		t.Errorf("the first one does not decide any more: %v", err)
 	}
 	first.stop()
-	third := spawn(t, t.TempDir(), starterBundle(t), "KERNEL_STORE="+store)
+	third := spawn(t, t.TempDir(), "", "KERNEL_STORE="+store)
 	if code := third.wait(); code != 1 || !strings.Contains(third.log.String(), "log.key is missing, but there is a log that it signed") {
 		t.Errorf("a kernel without the key ends with %d, want 1 and why:\n%s", code, third.log)
 	}
@@ -248,7 +292,8 @@ func TestAnotherNodeTakesOverFromAKilledOne(t *testing.T) {
 // has not seen, and decisions come back by themselves with it.
 func TestAStalledStandbyAllowsNothing(t *testing.T) {
 	data, store := t.TempDir(), database(t)
-	p := start(t, data, starterBundle(t), "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=1500")
+	p := start(t, data, "", "KERNEL_STORE="+store, "KERNEL_BUDGET_MS=1500")
+	p.govern()
 	if _, err := p.admin().Decide(t.Context(), deploy("staging")); err != nil {
 		t.Fatal(err)
 	}

@@ -23,16 +23,23 @@ type reloader struct {
 	path     string
 	log      *slog.Logger
 	activate func(context.Context, Compiled) error
+	active   func() string // the version that decides
 	changed  func(ok bool) // told of each bundle that was taken up or refused
 
 	dealt, seen [sha256.Size]byte // fingerprints: what was dealt with last, what the last look found
 	problem     atomic.Pointer[string]
+	taken       string // the version that the folder last had; the loop's own
+	pushed      atomic.Bool
 }
 
 // probe says that the folder does not say what the active policy does. Why is
 // in the log: whoever may ask for readiness need not be shown policies.
 func (r *reloader) probe(context.Context) error {
-	if r.problem.Load() == nil {
+	switch {
+	case r.problem.Load() != nil:
+	case r.pushed.Load():
+		return kernel.Errorf(kernel.Invalid, "the active policy was pushed, and is not what the folder says: it decides until the folder changes or the kernel starts again")
+	default:
 		return nil
 	}
 	return kernel.Errorf(kernel.Invalid, "the policies on disk were not taken up, those before them go on deciding; the kernel's log says why")
@@ -45,6 +52,7 @@ func (r *reloader) look(ctx context.Context) {
 	if err != nil {
 		found = fingerprint([]pdl.File{{Name: "error", Data: []byte(err.Error())}})
 	}
+	r.compare()
 	settled := found == r.seen
 	r.seen = found
 	if found == r.dealt || !settled {
@@ -62,6 +70,15 @@ func (r *reloader) look(ctx context.Context) {
 	}
 }
 
+// compare notices that somebody activated another policy than the folder has.
+// It goes on deciding: how else could one go back in a hurry?
+func (r *reloader) compare() {
+	active := r.active()
+	if pushed := active != r.taken; r.pushed.Swap(pushed) != pushed && pushed {
+		r.log.Warn("a policy that was pushed decides until the folder changes or the kernel starts again", "policy_version", active, "folder_version", r.taken)
+	}
+}
+
 func (r *reloader) take(ctx context.Context, files []pdl.File) error {
 	c, err := CompileToServe(BundleSource{Name: r.path, Files: files})
 	if err != nil {
@@ -71,6 +88,7 @@ func (r *reloader) take(ctx context.Context, files []pdl.File) error {
 		return notActivatedError{err}
 	}
 	r.problem.Store(nil)
+	r.taken = c.Program.Version()
 	r.changed(true)
 	r.log.Info("policies reloaded", "policy_version", c.Program.Version(), "rules", len(c.Bundle.Rules))
 	return nil

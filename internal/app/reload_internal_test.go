@@ -27,8 +27,18 @@ func watched(t *testing.T) (r *reloader, policies string, versions *[]string) {
 	}
 	versions = new([]string)
 	f := fingerprint(files)
+	taken, err := CompilePath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &reloader{
-		path: dir, log: slog.New(slog.DiscardHandler), changed: func(bool) {}, dealt: f, seen: f,
+		path: dir, log: slog.New(slog.DiscardHandler), changed: func(bool) {}, dealt: f, seen: f, taken: taken.Program.Version(),
+		active: func() string {
+			if n := len(*versions); n > 0 {
+				return (*versions)[n-1]
+			}
+			return taken.Program.Version()
+		},
 		activate: func(_ context.Context, c Compiled) error {
 			*versions = append(*versions, c.Program.Version())
 			return nil
@@ -44,6 +54,23 @@ func edit(t *testing.T, path, old, new string) {
 	}
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(data), old, new)), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWhatWasPushedDecidesUntilTheFolderChanges, and readiness tells of it.
+func TestWhatWasPushedDecidesUntilTheFolderChanges(t *testing.T) {
+	r, file, versions := watched(t)
+	*versions = append(*versions, "sha256:pushed")
+	r.look(t.Context())
+	if err := r.probe(t.Context()); err == nil || !strings.Contains(err.Error(), "was pushed") || len(*versions) != 1 {
+		t.Errorf("probe = %v, %v, want that what was pushed decides", err, *versions)
+	}
+	edit(t, file, "risk: high", "risk: critical")
+	for range 3 {
+		r.look(t.Context())
+	}
+	if err := r.probe(t.Context()); err != nil || len(*versions) != 2 {
+		t.Errorf("probe = %v, %v, want the folder's", err, *versions)
 	}
 }
 

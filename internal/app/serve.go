@@ -70,8 +70,12 @@ type service struct {
 	closers []func(context.Context) error // of what start opened, run in reverse
 }
 
-// compile reads the bundle that decides at first.
+// compile reads the bundle that decides at first; none where there is no
+// folder to read it from.
 func (s *service) compile() (Compiled, error) {
+	if s.cfg.Policies == "" {
+		return Compiled{}, s.orPushed()
+	}
 	files, err := ReadBundle(s.cfg.Policies)
 	if err != nil {
 		return Compiled{}, err
@@ -85,7 +89,6 @@ func (s *service) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.warn(policies)
 	certificate, err := s.certificate()
 	if err != nil {
 		return err
@@ -102,10 +105,10 @@ func (s *service) start(ctx context.Context) error {
 	if err := s.openLog(ctx, metrics); err != nil {
 		return err
 	}
-	if err := s.activate(ctx, policies); err != nil {
-		return fmt.Errorf("activate the policies: %w", err)
+	if err := s.decideBy(ctx, policies, metrics); err != nil {
+		return err
 	}
-	if err := errors.Join(s.watch(policies, metrics), s.open(metrics)); err != nil {
+	if err := s.open(metrics); err != nil {
 		return err
 	}
 	s.url, s.started = address(s.listener.Addr(), s.cfg), true
@@ -165,10 +168,14 @@ func (s *service) open(metrics *api.Metrics) error {
 	if l, shared := s.store.(*leased); shared {
 		checks = append(checks, api.Check{Part: "clock", Probe: l.probe})
 	}
+	var notes []api.Check
+	if s.policies != nil {
+		notes = append(notes, api.Check{Part: "policy", Probe: s.policies.probe})
+	}
 	handler, err := api.New(api.Config{
 		Kernel: s.gate, Hosts: append(api.LoopbackHosts(), s.cfg.Hosts...), Now: Clock, Dev: s.cfg.Dev,
 		Log: s.log, Metrics: metrics, Checks: checks,
-		Notes: []api.Check{{Part: "policy", Probe: s.policies.probe}},
+		Notes: notes,
 	})
 	if err != nil {
 		return err
@@ -187,7 +194,9 @@ func (s *service) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var loops sync.WaitGroup
-	loops.Go(func() { every(background, lookEvery, s.policies.look) })
+	if s.policies != nil {
+		loops.Go(func() { every(background, lookEvery, s.policies.look) })
+	}
 	loops.Go(func() { every(background, sealEvery, s.sealer.seal) })
 
 	serving, quit := context.WithCancel(ctx)

@@ -39,7 +39,7 @@ var settings = []Setting{
 		path: true, set: text(func(c *Config) *string { return &c.Data })},
 	{Key: "store", Value: "URL", Usage: "the PostgreSQL database that keeps the log, postgres://… (default: SQLite in the data folder); other users can see it in the list of processes, prefer KERNEL_STORE when it holds a password",
 		set: storeURL},
-	{Key: "policies", Value: "PATH", Usage: "the bundle to decide by, a folder or one file; kernel serve picks up changes",
+	{Key: "policies", Value: "PATH", Usage: "the bundle to decide by, a folder or one file; kernel serve picks up changes (default: the policy that was active last; not with --store)",
 		path: true, set: text(func(c *Config) *string { return &c.Policies })},
 	{Key: "listen", Value: "HOST:PORT", Default: "127.0.0.1:7373", Usage: "the address to listen on; port 0 picks a free one",
 		set: text(func(c *Config) *string { return &c.Listen })},

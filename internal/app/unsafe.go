@@ -10,8 +10,8 @@ import (
 )
 
 // CheckServe refuses what would not be safe to start: the service in the
-// clear or without authentication where other machines reach it, or without
-// policies.
+// clear or without authentication where other machines reach it, or several
+// sources of policies.
 func (c Config) CheckServe() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
@@ -22,9 +22,9 @@ func (c Config) CheckServe() error {
 		return kernel.Errorf(kernel.Invalid, "log-format: %q is not auto, text or json", c.LogFormat)
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
 		return kernel.Errorf(kernel.Invalid, "log-level: %q is not debug, info, warn or error", c.LogLevel)
-	case c.Policies == "":
-		return kernel.Errorf(kernel.Invalid, "no policies: a kernel without them could only refuse").
-			WithHint("write some with \"kernel init policies\", then name them with --policies policies")
+	case c.Policies != "" && c.Store != "":
+		return kernel.Errorf(kernel.Invalid, "with --store no --policies: nodes with folders of their own would take turns at deciding by another policy").
+			WithHint("leave out --policies; \"kernel policies push %s\" and \"kernel policies activate\" bring them to all nodes", c.Policies)
 	case tls != (c.TLSKey != ""):
 		return kernel.Errorf(kernel.Invalid, "tls-cert and tls-key go together; only one is set")
 	case loopback(host):

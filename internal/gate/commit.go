@@ -43,6 +43,8 @@ type batch struct {
 	program     *eval.Program      // that decides; nil: none is active
 	registry    *registry.Snapshot // as it is where the batch has come to
 	altered     bool               // the batch changes it
+	activated   bool               // the batch makes another policy the active one
+	announce    []string           // kinds of records that other nodes must notice
 	later       []*job             // for the next batch
 }
 
@@ -301,13 +303,18 @@ func (b *batch) change(t store.Transition) {
 	b.owners[t.RecordKey] = b.job
 }
 
+// changes reports whether the batch changes a record.
+func (b *batch) changes(key store.RecordKey) bool {
+	return slices.ContainsFunc(b.transitions, func(t store.Transition) bool { return t.RecordKey == key })
+}
+
 func (b *batch) empty() bool { return len(b.log.Entries()) == 0 && len(b.transitions) == 0 }
 
 // rows is the batch as it is written.
 func (g *Gate) rows(b *batch) *store.Batch {
 	return &store.Batch{
 		ID: b.id, Shard: g.shard(), Epoch: g.cfg.Lease.Epoch, PrevSize: g.head.Size, Next: b.log.Head(), Entries: b.log.Entries(),
-		Transitions: b.transitions, Expire: b.now.UnixNano(),
+		Transitions: b.transitions, Announce: b.announce, Expire: b.now.UnixNano(),
 	}
 }
 

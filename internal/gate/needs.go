@@ -36,6 +36,19 @@ func Unmet(needs []pdl.Need) (refused pdl.Diagnostics) {
 	return refused
 }
 
+// Unvoted returns as warnings that nobody can vote: what waits for votes is not
+// allowed.
+func Unvoted(needs []pdl.Need) (warnings pdl.Diagnostics) {
+	for _, n := range needs {
+		if n.Kind == pdl.NeedVotes {
+			d := n.Found
+			d.Message += ": this version of kernel serve collects no votes, so nobody can approve"
+			warnings = append(warnings, d)
+		}
+	}
+	return warnings
+}
+
 // mayDecide refuses a program that a gate cannot give what it decides by, and
 // one that its files are not the sources of.
 func mayDecide(p *eval.Program, files []pdl.File) error {

@@ -77,7 +77,10 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 		e.Registry = &RegistryChange{Object: r.Object, Key: r.Key, Value: r.Value, Version: r.Version, Reason: r.Reason}
 	}
 	if p := w.Policy; p != nil {
-		e.Policy = &PolicyChange{Change: p.Change, Version: p.Version, Previous: p.Previous}
+		e.Policy = &PolicyChange{Change: p.Change, Version: p.Version, Previous: p.Previous, Reason: p.Reason}
+	}
+	if p := w.Bundle; p != nil {
+		e.Bundle = &Pushed{Version: p.Version, Rules: p.Rules, Passed: p.Passed, Failed: p.Failed, Reason: p.Reason}
 	}
 	if a := w.Access; a != nil {
 		e.Access = &Access{What: a.What, Query: a.Query}

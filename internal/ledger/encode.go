@@ -39,6 +39,9 @@ func (c *canonical) entry(e Entry) {
 		c.access(e.Access)
 	}
 	c.text("batch", e.Batch)
+	if kind == KindBundle {
+		c.bundle(e.Bundle)
+	}
 	c.text("caller", e.Caller)
 	if kind == KindDecision {
 		c.decision(e.Decision)
@@ -150,6 +153,20 @@ func (c *canonical) policy(p *PolicyChange) {
 	c.object("policy")
 	c.text("change", p.Change)
 	c.textIfAny("previous", p.Previous)
+	c.textIfAny("reason", p.Reason)
+	c.text("version", p.Version)
+	c.close('}')
+}
+
+func (c *canonical) bundle(p *Pushed) {
+	if p.Version == "" || min(p.Rules, p.Passed, p.Failed) < 0 {
+		c.keep(errors.New("a bundle entry has a version, and counts from 0"))
+	}
+	c.object("bundle")
+	c.integer("failed", int64(p.Failed))
+	c.integer("passed", int64(p.Passed))
+	c.textIfAny("reason", p.Reason)
+	c.integer("rules", int64(p.Rules))
 	c.text("version", p.Version)
 	c.close('}')
 }

@@ -23,6 +23,7 @@ const (
 	KindDecision Kind = "decision" // a verdict about a request
 	KindRefusal  Kind = "refusal"  // a call turned away before it was decided
 	KindPolicy   Kind = "policy"   // another bundle decides from here on
+	KindBundle   Kind = "bundle"   // a bundle was pushed: it is kept and may become the active one
 	KindToken    Kind = "token"    // a token was created or revoked
 	KindAccess   Kind = "access"   // somebody read the log or an explanation
 	KindRegistry Kind = "registry" // a principal, a resource, a delegation or a kill switch was set or removed
@@ -30,7 +31,7 @@ const (
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -47,6 +48,7 @@ type Entry struct {
 	Decision *Decided
 	Refusal  *Refused
 	Policy   *PolicyChange
+	Bundle   *Pushed
 	Token    *TokenChange
 	Access   *Access
 	Registry *RegistryChange
@@ -84,6 +86,16 @@ type PolicyChange struct {
 	Change   string // "activated"
 	Version  string // sha256:… of the bundle
 	Previous string // of the one before; empty for the first
+	Reason   string // for people, where one was given
+}
+
+// Pushed is the body of a bundle entry: whoever pushed it is the entry's caller.
+type Pushed struct {
+	Version string // sha256:… of the bundle: the key of its record
+	Rules   int
+	Passed  int    // of its own tests
+	Failed  int    // of its own tests: whoever pushed it said that they may
+	Reason  string // for people, where one was given
 }
 
 // TokenChange is the body of a token entry; of the secret it has the hash.
@@ -126,6 +138,7 @@ func (e Entry) Kind() Kind {
 		{e.Decision != nil, KindDecision},
 		{e.Refusal != nil, KindRefusal},
 		{e.Policy != nil, KindPolicy},
+		{e.Bundle != nil, KindBundle},
 		{e.Token != nil, KindToken},
 		{e.Access != nil, KindAccess},
 		{e.Registry != nil, KindRegistry},

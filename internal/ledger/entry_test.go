@@ -133,6 +133,17 @@ func golden(t *testing.T) map[string]ledger.Entry {
 		"policy-first": with(3, func(e *ledger.Entry) {
 			e.Policy = &ledger.PolicyChange{Change: "activated", Version: version}
 		}),
+		"policy-reason": with(13, func(e *ledger.Entry) {
+			e.Policy = &ledger.PolicyChange{Change: "activated", Version: version, Previous: "sha256:00", Reason: "change 17"}
+		}),
+		"bundle": with(14, func(e *ledger.Entry) {
+			e.Door = ""
+			e.Bundle = &ledger.Pushed{Version: version, Rules: 12, Passed: 30, Failed: 1, Reason: "change 17"}
+		}),
+		"bundle-plain": with(15, func(e *ledger.Entry) {
+			e.Door = ""
+			e.Bundle = &ledger.Pushed{Version: version}
+		}),
 		"token-principal": with(12, func(e *ledger.Entry) {
 			e.Door = ""
 			e.Token = &ledger.TokenChange{
@@ -279,6 +290,8 @@ func TestEncodeRefusesWhatDecodeCouldNotGiveBack(t *testing.T) {
 		"refusal of nobody": change("refusal", func(e *ledger.Entry) { e.Refusal.Count = 0 }),
 		"negative size":     change("refusal", func(e *ledger.Entry) { e.Refusal.Size = -1 }),
 		"token without id":  change("token-created", func(e *ledger.Entry) { e.Token.ID = "" }),
+		"bundle of nothing": change("bundle", func(e *ledger.Entry) { e.Bundle.Version = "" }),
+		"negative rules":    change("bundle", func(e *ledger.Entry) { e.Bundle.Rules = -1 }),
 		"no commitment":     change("decision", func(e *ledger.Entry) { e.Decision.Commitment = [32]byte{} }),
 		"no id":             change("decision", func(e *ledger.Entry) { e.Decision.ID = "" }),
 		"request digest":    change("decision", func(e *ledger.Entry) { e.Decision.Verdict.RequestDigest = "sha256:00" }),

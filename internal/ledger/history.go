@@ -23,7 +23,7 @@ const tokenPrefix = "token:"
 // tokens. It grows with the number of tokens and policies, not of decisions.
 type history struct {
 	policyPast
-	seen   map[string]bool
+	seen   map[string]bool // bundles that were pushed or activated
 	tokens map[string]*tokenPast
 	byHash map[string]string // ids
 	registryPast
@@ -88,6 +88,8 @@ func (h *history) follow(e Entry) (problems []string) {
 	switch {
 	case e.Policy != nil:
 		return h.policy(e.Policy)
+	case e.Bundle != nil:
+		h.seen[e.Bundle.Version] = true
 	case e.Token != nil:
 		return h.token(e)
 	case e.Registry != nil:

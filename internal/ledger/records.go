@@ -166,6 +166,10 @@ func (v *verification) bundles(ctx context.Context) error {
 			return err
 		}
 		kept[r.Key] = true
+		if !v.history.seen[r.Key] {
+			v.log("the bundle record %s: no entry says that it was pushed or activated", r.Key)
+			continue
+		}
 		var files []pdl.File
 		if err := json.Unmarshal(r.Value, &files, json.RejectUnknownMembers(true)); err != nil {
 			v.log("the bundle record %s cannot be read", r.Key)

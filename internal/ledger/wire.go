@@ -17,6 +17,7 @@ import (
 type wireEntry struct {
 	Access   *wireAccess   `json:"access"`
 	Batch    string        `json:"batch"`
+	Bundle   *wireBundle   `json:"bundle"`
 	Caller   string        `json:"caller"`
 	Decision *wireDecision `json:"decision"`
 	Door     string        `json:"door"`
@@ -65,7 +66,16 @@ type wireVerdict struct {
 type wirePolicy struct {
 	Change   string `json:"change"`
 	Previous string `json:"previous"`
+	Reason   string `json:"reason"`
 	Version  string `json:"version"`
+}
+
+type wireBundle struct {
+	Failed  int    `json:"failed"`
+	Passed  int    `json:"passed"`
+	Reason  string `json:"reason"`
+	Rules   int    `json:"rules"`
+	Version string `json:"version"`
 }
 
 type wireRefusal struct {
