@@ -60,6 +60,7 @@ var rooms = []room{
 	{path: "internal/store/postgres", floor: 7},
 	{path: "internal/store/pgtest", floor: 7, only: []string{}},
 	{path: "internal/store/storetest", floor: 7},
+	{path: "internal/simulation", floor: 8},
 	{path: "client", floor: 7, only: []string{"."}, std: true},
 
 	{path: "internal/app/starter", floor: 7, only: []string{}, std: true},
@@ -74,7 +75,7 @@ const lastPureFloor = 3
 
 // worldly rooms may read the clock and the environment: they are where both
 // enter, as values.
-var worldly = []string{"internal/app", "cmd/kernel", "cmd/solo", "internal/store/pgtest"}
+var worldly = []string{"internal/app", "cmd/kernel", "cmd/solo", "internal/store/pgtest", "internal/simulation"}
 
 // impure packages bring the outside world in, each with what is below it.
 var impure = []string{
