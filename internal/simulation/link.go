@@ -190,6 +190,20 @@ func (l *link) Announced(ctx context.Context) error {
 	}
 }
 
+func (l *link) Shards(ctx context.Context) ([]int, error) {
+	if err := l.ask("lists the shards"); err != nil {
+		return nil, err
+	}
+	return l.node.w.db.Shards(ctx)
+}
+
+func (l *link) Versions(ctx context.Context, keys []store.RecordKey) ([]uint64, error) {
+	if err := l.ask("reads the versions of %v", keys); err != nil {
+		return nil, err
+	}
+	return l.node.w.db.Versions(ctx, keys)
+}
+
 func (l *link) Head(ctx context.Context, shard int) (store.Head, error) {
 	if err := l.ask("reads the head of shard %d", shard); err != nil {
 		return store.Head{}, err
