@@ -39,6 +39,7 @@ var rooms = []room{
 	{path: "internal/pdl", floor: 2},
 	{path: "internal/merkle", floor: 2},
 	{path: "internal/registry", floor: 2},
+	{path: "internal/grant", floor: 2, only: []string{".", "internal/canonical"}, std: true},
 
 	{path: "internal/eval", floor: 3},
 	{path: "internal/history", floor: 3, only: []string{".", "internal/pdl"}},
@@ -61,7 +62,7 @@ var rooms = []room{
 	{path: "internal/store/pgtest", floor: 7, only: []string{}},
 	{path: "internal/store/storetest", floor: 7},
 	{path: "internal/simulation", floor: 8},
-	{path: "client", floor: 7, only: []string{"."}, std: true},
+	{path: "client", floor: 7, only: []string{".", "internal/grant"}, std: true},
 
 	{path: "internal/app/starter", floor: 7, only: []string{}, std: true},
 

@@ -25,10 +25,19 @@ type Verdict struct {
 type Decision struct {
 	ID string `json:"decision_id"` // a ULID
 	Verdict
-	DecidedAt time.Time `json:"decided_at"` // the instant it was decided for, UTC
+	DecidedAt time.Time `json:"decided_at"`     // the instant it was decided for, UTC
+	Grant     *Grant    `json:"grant,omitzero"` // nil: it carries none
 	Entry     EntryRef  `json:"entry"`
 	KeptBy    KeptBy    `json:"kept_by,omitzero"`  // nil where whoever executes keeps every constraint
 	Replayed  bool      `json:"replayed,omitzero"` // the recorded answer to an earlier call with this request_id
+}
+
+// A Grant is the single-use permission that comes with an ALLOW: it is redeemed
+// before the effect, once, by whoever executes.
+type Grant struct {
+	ID        string    `json:"id"`             // that of the decision
+	Token     string    `json:"token,omitzero"` // a JWS, for the one who asked; empty for others, and once it is of no use
+	ExpiresAt time.Time `json:"expires_at"`     // it may be redeemed before
 }
 
 // KeptBy says who keeps a constraint, kernel or caller, by its name. What it

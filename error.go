@@ -45,6 +45,25 @@ const (
 	Unavailable           = CodeUnavailable       // 503: not recorded, so not decided
 )
 
+// Codes of problems of grants. What is not about the caller or the token is 409:
+// the grant is genuine and cannot be used, or not any more.
+const (
+	GrantAltered       Code = "grant_altered"            // 403: no key of this kernel signed it as it is, or it is about another decision
+	GrantWrongAgent    Code = "grant_wrong_agent"        // 403: the caller may not act for the agent of the grant
+	GrantWrongRedeemer Code = "grant_wrong_redeemer"     // 403: somebody else redeemed it
+	GrantMismatch      Code = "grant_request_mismatch"   // 409: it is about another request than the one to be executed
+	GrantExpired       Code = "grant_expired"            // 409
+	GrantRedeemed      Code = "grant_redeemed"           // 409: it was redeemed before
+	GrantPolicy        Code = "grant_policy_changed"     // 409: another policy decides now
+	GrantKilled        Code = "grant_killed"             // 409: a kill switch stops the request
+	GrantSuspended     Code = "grant_agent_suspended"    // 409: the agent is not active any more
+	GrantCapability    Code = "grant_capability_changed" // 409: what covered the request does not any more, or something else does
+	GrantRegistry      Code = "grant_registry_changed"   // 409: a trusted attribute is another now
+	GrantNotRedeemed   Code = "grant_not_redeemed"       // 409: there is nothing to settle
+	GrantSettled       Code = "grant_settled"            // 409: it was settled before, with another outcome
+	GrantMissing       Code = "grant_required"           // 409: the action needs a grant, which this door cannot hand out
+)
+
 // An Error is meant for the caller's eyes. Any other error is ours, and the
 // caller only learns that something failed.
 type Error struct {

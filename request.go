@@ -34,6 +34,7 @@ type Request struct {
 	Resource  Resource
 	Params    map[string]any
 	Context   map[string]any
+	Grant     bool // an ALLOW shall carry a grant; no part of what is decided
 }
 
 // An Agent is whoever acts. Attributes are what the request claims about it.
@@ -107,6 +108,7 @@ func requestOf(tree any) (Request, error) {
 		delete(resource, "id")
 		req.Resource.Attributes = resource
 	}
+	req.Grant = d.optionalFlag(top, "grant")
 	d.notYet(top)
 	if d.err != nil {
 		return Request{}, d.err
@@ -150,6 +152,9 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	m := r.bound()
 	if r.RequestID != "" {
 		m["request_id"] = r.RequestID
+	}
+	if r.Grant {
+		m["grant"] = true
 	}
 	if r.Params == nil {
 		delete(m, "params")
@@ -268,16 +273,21 @@ func (d *treeReader) optionalObject(m map[string]any, member string) map[string]
 	return o
 }
 
-// notYet refuses what asks for approvals or grants. `"wait": "0s"` and
-// `"grant": false` ask for nothing and are what this version does.
+func (d *treeReader) optionalFlag(m map[string]any, member string) bool {
+	v, present := m[member]
+	b, ok := v.(bool)
+	if present && !ok {
+		d.fail(Errorf(Invalid, "%s is true or false, not %s", member, kindOf(v)).At(JoinPath("$", member)))
+	}
+	return b
+}
+
+// notYet refuses what asks for approvals. `"wait": "0s"` asks for nothing and
+// is what this version does.
 func (d *treeReader) notYet(m map[string]any) {
 	if v, present := m["wait"]; present && v != "0s" {
 		d.fail(Errorf(Unsupported, "wait needs approvals, which this version does not have").
 			At("$.wait").WithHint(`leave it out, or send "0s"`))
-	}
-	if v, present := m["grant"]; present && v != false {
-		d.fail(Errorf(Unsupported, "grant needs grants, which this version does not have").
-			At("$.grant").WithHint("leave it out, or send false"))
 	}
 }
 

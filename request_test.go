@@ -77,8 +77,8 @@ func TestABadRequestIsRefusedWhereItIsBad(t *testing.T) {
 		{with(`"params":{"a\u0000b":1}`), kernel.Invalid, "$.params"},
 		{with(`"wait":"30s"`), kernel.Unsupported, "$.wait"},
 		{with(`"wait":0`), kernel.Unsupported, "$.wait"},
-		{with(`"grant":true`), kernel.Unsupported, "$.grant"},
-		{with(`"grant":null`), kernel.Unsupported, "$.grant"},
+		{with(`"grant":null`), kernel.Invalid, "$.grant"},
+		{with(`"grant":"true"`), kernel.Invalid, "$.grant"},
 		{with(`"params":{"a":1,"a":1}`), kernel.Malformed, "$.params.a"},
 	} {
 		_, err := kernel.DecodeRequest([]byte(c.text))

@@ -93,6 +93,9 @@ func (g *Gate) read(ctx context.Context, q *question, record []byte) (answered, 
 		row.Caller != q.caller.Principal || row.Agent != q.Request.Agent.ID {
 		return answered{}, unavailable("entry %d of shard %d is not what the record of its request_id says", at.Seq, at.Shard)
 	}
+	if first, err = g.grantOf(ctx, first, nil); err != nil {
+		return answered{}, err
+	}
 	return answered{decision: first, digest: row.Private.Digest, standing: entry.Decision.Standing}, nil
 }
 

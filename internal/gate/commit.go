@@ -102,7 +102,7 @@ func (g *Gate) run() {
 		if !open {
 			return
 		}
-		g.commit(g.drain(first))
+		g.commit(g.withExpiry(g.drain(first)))
 	}
 }
 

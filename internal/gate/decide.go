@@ -53,7 +53,7 @@ func (g *Gate) Decide(ctx context.Context, caller kernel.Caller, ask Ask) (kerne
 	if ask.Request.RequestID != "" {
 		d, err := g.recorded(ctx, q)
 		if !errors.Is(err, store.ErrNotFound) {
-			return d, err
+			return g.answer(q, d, err)
 		}
 	}
 	var d kernel.Decision
@@ -62,10 +62,17 @@ func (g *Gate) Decide(ctx context.Context, caller kernel.Caller, ask Ask) (kerne
 		d, err = g.decide(b, j, q)
 		return err
 	}
-	if err := g.submit(ctx, j); err != nil {
+	err = g.submit(ctx, j)
+	return g.answer(q, d, err)
+}
+
+// answer is what the caller is told of a decision that is on disk, or the error
+// that stands in its place.
+func (g *Gate) answer(q *question, d kernel.Decision, err error) (kernel.Decision, error) {
+	if err != nil {
 		return kernel.Decision{}, err
 	}
-	return d, nil
+	return g.withToken(d, &q.Request)
 }
 
 func (g *Gate) prepare(caller kernel.Caller, ask Ask) (*question, error) {
@@ -133,8 +140,19 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	if err != nil {
 		return kernel.Decision{}, err
 	}
-	undo := g.happens(b, known, v)
-	d, err := g.enter(b, q, v, st, facts)
+	granting, err := g.wantsGrant(b.program, q, v)
+	if err != nil {
+		return kernel.Decision{}, err
+	}
+	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
+	if err != nil {
+		return kernel.Decision{}, unavailable("no randomness for the record")
+	}
+	undo := g.happens(b, id.String(), known, v)
+	d, err := g.enter(b, id.String(), q, v, st, facts)
+	if err == nil && granting {
+		err = g.issueGrant(b, &d, granted{asker: q.caller.Principal, agent: q.Request.Agent.ID, action: q.Request.Action, door: q.Door})
+	}
 	if err != nil {
 		undo()
 		return kernel.Decision{}, err
@@ -166,16 +184,12 @@ func (g *Gate) evaluatorOf(program *eval.Program) *eval.Evaluator {
 }
 
 // enter adds the entry of a verdict to the batch.
-func (g *Gate) enter(b *batch, q *question, v kernel.Verdict, st registry.Standing, facts map[string]any) (kernel.Decision, error) {
-	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
-	if err != nil {
-		return kernel.Decision{}, unavailable("no randomness for the record")
-	}
+func (g *Gate) enter(b *batch, id string, q *question, v kernel.Verdict, st registry.Standing, facts map[string]any) (kernel.Decision, error) {
 	v.RequestDigest = "" // an unsalted hash of the request: it lies beside the entry, with the salt
 	entry := ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: q.caller.Principal, Door: q.Door,
 		Decision: &ledger.Decided{
-			ID: id.String(), Agent: q.Request.Agent.ID, Action: q.Request.Action, Standing: st, Facts: facts,
+			ID: id, Agent: q.Request.Agent.ID, Action: q.Request.Action, Standing: st, Facts: facts,
 			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v,
 		},
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
@@ -32,6 +33,9 @@ type Config struct {
 	Node   string           // this process's name in entries
 	Lease  store.Lease      // of the shard it writes; the zero Lease: shard 0 of a store that nobody else writes
 	Log    *slog.Logger     // nil: nothing is logged
+
+	Grants    *grant.Key    // signs grants; nil: whoever needs one is refused
+	GrantLife time.Duration // how long a grant may be redeemed, in whole seconds; 0: [grant.Life]
 
 	Paranoid bool          // decide everything twice, by the index and by a scan of all rules, and refuse where they differ
 	Queue    int           // decisions that may wait; more are refused at once; 0: 4096
@@ -62,6 +66,7 @@ type Gate struct {
 	tokens  tokens
 	refuse  refusals
 	seal    seal
+	grants  grants
 
 	allows allows
 	opened uint64 // entries in the log when this process took it over
@@ -103,6 +108,10 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.GrantLife = orDefault(cfg.GrantLife, grant.Life)
+	if cfg.GrantLife > grant.MaxLife || cfg.GrantLife%time.Second != 0 {
+		return nil, fmt.Errorf("a grant lasts whole seconds, and %s at most", grant.MaxLife)
+	}
 	cfg.Queue = orDefault(cfg.Queue, 4096)
 	cfg.MaxBatch = orDefault(cfg.MaxBatch, 512)
 	cfg.Budget = orDefault(cfg.Budget, 5*time.Second)
@@ -121,8 +130,12 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	if err := g.seal.load(ctx, cfg.Store, cfg.Signer, g.shard()); err != nil {
 		return nil, fmt.Errorf("load the last checkpoint: %w", err)
 	}
+	if err := g.grants.load(ctx, cfg.Store, g.instant()); err != nil {
+		return nil, fmt.Errorf("load grants: %w", err)
+	}
 	go g.run()
 	go g.summarise()
+	go g.watchGrants()
 	return g, nil
 }
 

@@ -48,7 +48,7 @@ func (g *Gate) DecideBatch(ctx context.Context, caller kernel.Caller, asks []Ask
 		}
 	}
 	for _, one := range open {
-		answers[one.index] = one.wait(ctx)
+		answers[one.index] = one.wait(ctx, g)
 	}
 	return answers
 }
@@ -57,6 +57,7 @@ func (g *Gate) DecideBatch(ctx context.Context, caller kernel.Caller, asks []Ask
 type ofMany struct {
 	index    int
 	job      *job
+	question *question
 	decision kernel.Decision // the committer's until job.done was received from
 }
 
@@ -69,6 +70,7 @@ func (g *Gate) atOnce(ctx context.Context, caller kernel.Caller, ask Ask, one *o
 	if ask.Request.RequestID != "" {
 		d, err := g.recorded(ctx, q)
 		if !errors.Is(err, store.ErrNotFound) {
+			d, err = g.answer(q, d, err)
 			return Answer{d, err}, true
 		}
 	}
@@ -77,17 +79,17 @@ func (g *Gate) atOnce(ctx context.Context, caller kernel.Caller, ask Ask, one *o
 		one.decision, err = g.decide(b, j, q)
 		return err
 	}
-	one.job = j
+	one.job, one.question = j, q
 	return Answer{}, false
 }
 
 // wait returns the answer once it is on disk, and nothing but a refusal before.
-func (one *ofMany) wait(ctx context.Context) Answer {
-	err := inTime(ctx, one.job)
-	if err != nil {
+func (one *ofMany) wait(ctx context.Context, g *Gate) Answer {
+	if err := inTime(ctx, one.job); err != nil {
 		return Answer{Err: err}
 	}
-	return Answer{Decision: one.decision}
+	d, err := g.answer(one.question, one.decision, nil)
+	return Answer{d, err}
 }
 
 // forMany is how many jobs may wait for those that come in numbers to find

@@ -14,7 +14,6 @@ var unmet = []struct {
 	kind   pdl.NeedKind
 	reason string
 }{
-	{pdl.NeedGrants, "this version of kernel serve hands out no grants"},
 	{pdl.NeedReports, "this version of kernel serve takes no reports"},
 	{pdl.NeedAutomaticVotes, "this version of kernel serve gives none"},
 	{pdl.NeedEscalation, "this version of kernel serve does not"},

@@ -9,13 +9,12 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
 
-// TestAGateActivatesOnlyWhatItCanDecideBy: grants that are not
-// there must not become attributes that are simply absent.
+// TestAGateActivatesOnlyWhatItCanDecideBy: constraints that
+// nobody keeps must not be handed out as if somebody did.
 func TestAGateActivatesOnlyWhatItCanDecideBy(t *testing.T) {
 	h := open(t, nil)
 	size, active := h.Size(), h.PolicyVersion()
 	for schema, want := range map[string]string{
-		"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}":                                       "hands out no grants",
 		"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nconstraints: {log_full_io: {merge: flag, by: kernel}}": "this version of kernel serve keeps none",
 	} {
 		files := []pdl.File{{Name: "b.yaml", Data: []byte("pdl: v1\nkind: schema\nname: s\n" + schema +

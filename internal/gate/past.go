@@ -164,11 +164,11 @@ func (g *Gate) facts(program *eval.Program, r *kernel.Request, now time.Time) (m
 }
 
 // happens adds a decision to the history. What it returns takes that back.
-func (g *Gate) happens(b *batch, r kernel.Request, v kernel.Verdict) (undo func()) {
+func (g *Gate) happens(b *batch, id string, r kernel.Request, v kernel.Verdict) (undo func()) {
 	if g.past == nil || !ledger.Counts(v.Code) {
 		return func() {}
 	}
 	past, mark := g.past, g.past.Mark()
-	past.Add(&history.Event{Name: r.Action, Subject: r, At: b.now, Allowed: v.Decision == kernel.Allow})
+	past.Add(&history.Event{Name: r.Action, Subject: r, At: b.now, ID: id, Allowed: v.Decision == kernel.Allow})
 	return func() { past.UndoTo(mark) }
 }

@@ -67,7 +67,18 @@ func (g *Gate) Decision(ctx context.Context, caller kernel.Caller, id string) (k
 			return kernel.Decision{}, kernel.Errorf(kernel.NotFound, "no decision %q", id)
 		}
 	}
-	return g.fromEntry(row)
+	d, err := g.fromEntry(row)
+	if err != nil {
+		return kernel.Decision{}, err
+	}
+	if !own {
+		return g.grantOf(ctx, d, nil)
+	}
+	request, err := ledger.RequestOf(row)
+	if err != nil { // it was erased: there is nothing to execute any more
+		return g.grantOf(ctx, d, nil)
+	}
+	return g.grantOf(ctx, d, &request)
 }
 
 // owns reports whether a caller made a decision or is the agent it is about.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
@@ -28,7 +30,8 @@ type fact struct {
 
 // An item is an event as one fact sees it.
 type item struct {
-	at     int64 // nanoseconds
+	at     int64     // nanoseconds
+	id     ulid.ULID // of the decision; zero: it cannot be released
 	group  *group
 	amount int64  // of a sum
 	value  string // of a distinct
@@ -145,6 +148,9 @@ func (f *fact) value(subject *kernel.Request, now time.Time) any {
 // add counts an event.
 func (f *fact) add(e *Event) step {
 	it := &item{at: e.At.UnixNano()}
+	if id, err := ulid.ParseStrict(e.ID); err == nil {
+		it.id = id
+	}
 	switch f.Measure {
 	default: // counts and lasts measure nothing
 	case pdl.Sum:

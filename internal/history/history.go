@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 )
@@ -26,6 +28,9 @@ type Event struct {
 	Subject kernel.Request // whose attributes, registry values included, are counted by and measured
 	At      time.Time
 	Allowed bool // a decision: ALLOW; what was reported: true
+
+	ID       string // of a decision that may be released; empty: it may not
+	Released bool   // nothing happened, and what was decided under ID and allowed under Name counts no longer
 }
 
 // A History is what happened in the windows of one schema's facts. It is for
@@ -34,13 +39,18 @@ type History struct {
 	facts   []*fact            // sorted by name
 	byEvent map[string][]*fact // the facts that an event may count for
 	journal []step             // what was added and may be taken back
+
+	released    []ulid.ULID // what was released before it was added
+	releasedMax int         // how many of them are too many
 }
 
-// A step is one event added to one fact.
+// A step is one event added to one fact, or taken out of it.
 type step struct {
-	fact *fact
-	item *item
-	last int64 // of its group before
+	fact  *fact
+	item  *item
+	last  int64     // of its group before
+	taken bool      // it was taken out
+	early ulid.ULID // released before it was added; no fact is touched
 }
 
 // New returns the history of a schema, in which nothing has happened yet.
@@ -82,8 +92,13 @@ func (h *History) Spans(now time.Time) []Span {
 // has left the window counts for nothing, and an amount that is no int or is
 // negative, as a schema of before may have allowed, adds nothing to a sum.
 func (h *History) Add(e *Event) {
+	if e.Released {
+		h.release(e)
+		return
+	}
+	allowed := e.Allowed && !h.wasReleased(e)
 	for _, f := range h.byEvent[e.Name] {
-		if e.Allowed || f.Attempted {
+		if allowed || f.Attempted {
 			h.journal = append(h.journal, f.add(e))
 		}
 	}
@@ -122,6 +137,10 @@ func (h *History) Mark() int { return len(h.journal) }
 func (h *History) UndoTo(mark int) {
 	for i := len(h.journal) - 1; i >= mark; i-- {
 		s := h.journal[i]
+		if s.taken || s.fact == nil {
+			h.undoRelease(s)
+			continue
+		}
 		s.fact.remove(s.item, s.last)
 	}
 	h.journal = h.journal[:mark]

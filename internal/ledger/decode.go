@@ -70,6 +70,14 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 			return e, err
 		}
 	}
+	if w.Grant != nil {
+		if e.Grant, err = grantFromWire(w.Grant); err != nil {
+			return e, err
+		}
+	}
+	if k := w.GrantKey; k != nil {
+		e.GrantKey = &GrantKeyChange{Change: k.Change, KID: k.KID, Public: k.Public}
+	}
 	if r := w.Refusal; r != nil {
 		e.Refusal = &Refused{Code: r.Code, Path: r.Path, Size: r.Size, Count: r.Count}
 	}

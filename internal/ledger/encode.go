@@ -47,6 +47,12 @@ func (c *canonical) entry(e Entry) {
 		c.decision(e.Decision)
 	}
 	c.textIfAny("door", e.Door)
+	switch kind {
+	case KindGrant:
+		c.grant(e.Grant)
+	case KindGrantKey:
+		c.grantKey(e.GrantKey)
+	}
 	c.text("instant", instant)
 	c.text("kind", string(kind))
 	c.text("node", e.Node)

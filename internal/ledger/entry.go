@@ -26,12 +26,14 @@ const (
 	KindBundle   Kind = "bundle"   // a bundle was pushed: it is kept and may become the active one
 	KindToken    Kind = "token"    // a token was created or revoked
 	KindAccess   Kind = "access"   // somebody read the log or an explanation
+	KindGrant    Kind = "grant"    // a grant was issued, redeemed, settled, or expired
+	KindGrantKey Kind = "grantkey" // a key that signs grants was added or retired
 	KindRegistry Kind = "registry" // a principal, a resource, a delegation or a kill switch was set or removed
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindGrant, KindGrantKey}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -52,6 +54,8 @@ type Entry struct {
 	Token    *TokenChange
 	Access   *Access
 	Registry *RegistryChange
+	Grant    *GrantChange
+	GrantKey *GrantKeyChange
 }
 
 // Decided is the body of a decision. The request is not in it: it and its
@@ -142,6 +146,8 @@ func (e Entry) Kind() Kind {
 		{e.Token != nil, KindToken},
 		{e.Access != nil, KindAccess},
 		{e.Registry != nil, KindRegistry},
+		{e.Grant != nil, KindGrant},
+		{e.GrantKey != nil, KindGrantKey},
 	} {
 		if b.set {
 			kind = b.kind

@@ -162,6 +162,28 @@ func golden(t *testing.T) map[string]ledger.Entry {
 				Change: "revoked", ID: "01KB0000000000000000000004", Name: "agent", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-001",
 			}
 		}),
+		"grant-issued": with(13, func(e *ledger.Entry) {
+			e.Grant = &ledger.GrantChange{Change: "issued", ID: "01KB000000000000000000000A", Agent: "agent-001", Action: "deploy_service", Expires: at.Add(time.Minute)}
+		}),
+		"grant-redeemed": with(14, func(e *ledger.Entry) {
+			e.Grant = &ledger.GrantChange{Change: "redeemed", ID: "01KB000000000000000000000A", Agent: "agent-001", Action: "deploy_service"}
+		}),
+		"grant-settled": with(15, func(e *ledger.Entry) {
+			e.Grant = &ledger.GrantChange{
+				Change: "settled", ID: "01KB000000000000000000000A", Agent: "agent-001", Action: "deploy_service",
+				Outcome: "failed", Result: "sha256:" + strings.Repeat("0a", 32), Released: true,
+			}
+		}),
+		"grant-expired": with(16, func(e *ledger.Entry) {
+			e.Door = ""
+			e.Grant = &ledger.GrantChange{Change: "expired", ID: "01KB000000000000000000000B", Agent: "agent-001", Action: "deploy_service"}
+		}),
+		"grantkey-added": with(17, func(e *ledger.Entry) {
+			e.Door = ""
+			e.GrantKey = &ledger.GrantKeyChange{
+				Change: "added", KID: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+			}
+		}),
 		"access": with(6, func(e *ledger.Entry) {
 			e.Access = &ledger.Access{What: "decisions", Query: "agent=agent-001&limit=100"}
 		}),

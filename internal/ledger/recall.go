@@ -19,6 +19,9 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 	if err := checkRow(entry, row); err != nil {
 		return e, false, fmt.Errorf("entry %d was changed: %w; run \"kernel log verify\"", row.Seq, err)
 	}
+	if g := entry.Grant; g != nil && (g.Change == GrantExpired || g.Released) {
+		return past.Event{Name: g.Action, ID: g.ID, At: entry.Instant, Released: true}, true, nil
+	}
 	if entry.Decision == nil || !Counts(entry.Decision.Verdict.Code) {
 		return e, false, nil
 	}
@@ -30,7 +33,8 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 		return e, false, fmt.Errorf("entry %d: %w", row.Seq, err)
 	}
 	return past.Event{
-		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
+		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, ID: entry.Decision.ID,
+		Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
 	}, true, nil
 }
 

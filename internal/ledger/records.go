@@ -17,10 +17,12 @@ import (
 
 // Kinds of records that a kernel keeps beside its log.
 const (
-	recordRequest = "request" // key [caller, agent, request_id]; value: the place of its decision
-	recordToken   = "token"   // key: the hash of the secret
-	recordBundle  = "bundle"  // key: a policy version; value: its source files
-	recordActive  = "active"  // key "policy"; value: the active version
+	recordRequest = "request"  // key [caller, agent, request_id]; value: the place of its decision
+	recordToken   = "token"    // key: the hash of the secret
+	recordBundle  = "bundle"   // key: a policy version; value: its source files
+	recordActive  = "active"   // key "policy"; value: the active version
+	recordGrant   = "grant"    // key: the id of a decision and its grant
+	recordKeys    = "grantkey" // key: the name of a key that signs grants
 )
 
 // maxCatchUps bounds how often entries that were written meanwhile are read
@@ -236,7 +238,7 @@ func (v *verification) kinds(ctx context.Context) error {
 	}
 	kinds, err := lister.Kinds(ctx)
 	for _, k := range kinds {
-		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBundle, RecordCheckpoint, recordRequest, recordToken), k) {
+		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBundle, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys), k) {
 			v.log("there are records of the kind %q, which this version does not keep", k)
 		}
 	}

@@ -181,6 +181,14 @@ func (p *replay) evaluator(version string) (*eval.Evaluator, error) {
 	return p.evaluators[version], nil
 }
 
+// RequestOf reads the request beside a decision. One that was erased is an error.
+func RequestOf(row store.Entry) (kernel.Request, error) {
+	if row.Private == nil {
+		return kernel.Request{}, fmt.Errorf("the request of entry %d was erased", row.Seq)
+	}
+	return requestOf(row.Private.Request)
+}
+
 // requestOf reads a canonical request. Unlike kernel.DecodeRequest it takes
 // empty names: the Phase 1 door decides about requests that name nothing.
 func requestOf(canonical []byte) (kernel.Request, error) {

@@ -21,6 +21,8 @@ type wireEntry struct {
 	Caller   string        `json:"caller"`
 	Decision *wireDecision `json:"decision"`
 	Door     string        `json:"door"`
+	Grant    *wireGrant    `json:"grant"`
+	GrantKey *wireGrantKey `json:"grantkey"`
 	Instant  string        `json:"instant"`
 	Kind     Kind          `json:"kind"`
 	Node     string        `json:"node"`

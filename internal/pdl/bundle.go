@@ -123,6 +123,7 @@ type Action struct {
 	Params    []Attribute
 	Open      bool        // further parameters are taken, as JSON
 	Risk      kernel.Risk // the least risk of this action
+	Grant     bool        // every ALLOW carries a grant
 }
 
 // A Meet says how two values of one constraint merge.

@@ -257,6 +257,7 @@ func (c *compiler) action(name string, n *node) Action {
 	}
 	if g := f.got["grant"]; g != nil {
 		if _, ok := c.word(g, "grant", []string{"required"}); ok {
+			a.Grant = true
 			c.need(NeedGrants, g.span(), "leave it out", "an ALLOW of "+name+" hands out a grant")
 		}
 	}
