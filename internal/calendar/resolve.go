@@ -109,3 +109,16 @@ func (z *resolver) resolve(from *int, wall int64, c choice) int64 {
 	}
 	return wall - z.stretches[i].offset
 }
+
+// An Offset is how many seconds a zone is ahead of UTC from an instant on.
+type Offset struct{ From, Seconds int64 }
+
+// Offsets lists those of a zone from [First] to [Last], and some days around.
+func Offsets(zone *time.Location) []Offset {
+	stretches := newResolver(zone).stretches
+	list := make([]Offset, len(stretches))
+	for i, s := range stretches {
+		list[i] = Offset{s.start, s.offset}
+	}
+	return list
+}

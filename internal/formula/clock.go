@@ -111,31 +111,12 @@ func (c *coder) localTime(x ast.Expr, at number, loc *time.Location) *smt.Term {
 	return e.Add(seconds, c.offset(x, seconds, at, loc))
 }
 
-// A segment is a time from which on a zone is so many seconds ahead of UTC.
-type segment struct{ from, offset int64 }
-
-// segments lists those of the years that calendars know.
-func segments(loc *time.Location) []segment {
-	var list []segment
-	for at := time.Unix(calendar.First, 0).In(loc); ; {
-		_, offset := at.Zone()
-		if n := len(list); n == 0 || list[n-1].offset != int64(offset) {
-			list = append(list, segment{at.Unix(), int64(offset)})
-		}
-		_, end := at.ZoneBounds()
-		if end.IsZero() || end.Unix() >= calendar.Last {
-			return list
-		}
-		at = end
-	}
-}
-
 // offset is how far a zone is ahead of UTC: a decision tree over the changes
 // of its clocks.
 func (c *coder) offset(x ast.Expr, seconds *smt.Term, at number, loc *time.Location) *smt.Term {
-	e, list := c.e, segments(loc)
+	e, list := c.e, c.s.offsets(loc)
 	if len(list) == 1 {
-		return e.Int(list[0].offset)
+		return e.Int(list[0].Seconds)
 	}
 	key := fmt.Sprintf("%s of %d", loc, seconds.ID())
 	tree := e.offsets[key]
@@ -157,10 +138,10 @@ func (c *coder) withinYears(at number) bool {
 	return at.lo > float64(calendar.First)*1e9 && at.hi < float64(calendar.Last)*1e9
 }
 
-func (e *Encoding) tree(list []segment, seconds *smt.Term) *smt.Term {
+func (e *Encoding) tree(list []calendar.Offset, seconds *smt.Term) *smt.Term {
 	if len(list) == 1 {
-		return e.Int(list[0].offset)
+		return e.Int(list[0].Seconds)
 	}
 	half := len(list) / 2
-	return e.If(e.Less(seconds, e.Int(list[half].from)), e.tree(list[:half], seconds), e.tree(list[half:], seconds))
+	return e.If(e.Less(seconds, e.Int(list[half].From)), e.tree(list[:half], seconds), e.tree(list[half:], seconds))
 }

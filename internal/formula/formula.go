@@ -70,7 +70,7 @@ type Config struct {
 
 // New begins the encoding of a cell of one bundle, or of two. The reason is a
 // sentence when the two cannot be compared, and the encoding is then nil.
-func New(cell Cell, cells []Cell, c Config, bundles ...*pdl.Bundle) (e *Encoding, reason string) {
+func New(cell Cell, cells []Cell, c Config, bundles ...*Source) (e *Encoding, reason string) {
 	e = &Encoding{
 		Builder: smt.NewBuilder(), Cell: cell, words: map[string]int{}, vars: map[string]*smt.Term{},
 		lists: map[string]*list{}, unknown: map[string]*smt.Term{}, offsets: map[string]*smt.Term{}, shared: map[string]Truth{}, guards: map[string]*smt.Term{}, slack: c.Slack,

@@ -32,15 +32,15 @@ func (c *coder) active(x ast.Expr) Truth {
 	if len(cal.Intervals) <= maxIntervals {
 		return e.truth(ok, e.inIntervals(seconds, cal.Intervals))
 	}
-	wall, corrections := wallClock(cal)
-	if len(corrections) > maxIntervals {
+	clock := c.s.clocks[cal.Name]
+	if len(clock.corrections) > maxIntervals {
 		c.approximate(x, "a calendar with so many exceptions")
 		return e.truth(ok, e.anything(smt.Bool, "active "+c.keyOf(x)))
 	}
 	local := e.Add(seconds, c.offset(x, seconds, at, cal.Spec.Zone))
 	inWeek := e.Mod(e.Add(local, e.Int(3*day)), week) // since Monday
-	value := e.inIntervals(inWeek, wall)
-	return e.truth(ok, e.Not(e.Equal(value, e.inIntervals(seconds, corrections))))
+	value := e.inIntervals(inWeek, clock.hours)
+	return e.truth(ok, e.Not(e.Equal(value, e.inIntervals(seconds, clock.corrections))))
 }
 
 // inIntervals is true of the numbers in sorted, disjoint intervals: a decision
@@ -55,10 +55,13 @@ func (e *Encoding) inIntervals(v *smt.Term, list []calendar.Interval) *smt.Term 
 		e.Or(e.Less(v, e.Int(i.End)), e.inIntervals(v, list[half+1:])))
 }
 
-// wallClock says a calendar as the hours of its week, by the clocks of its
-// zone, and the times at which that is wrong: entries, exceptions, and hours
-// that begin or end while clocks are changed. Both together are the calendar.
-func wallClock(cal pdl.Calendar) (hours, corrections []calendar.Interval) {
+// A wall is a calendar as the hours of its week, by the clocks of its zone, and
+// the times at which that is wrong: entries, exceptions, and hours that begin
+// or end while clocks are changed. Both together are the calendar.
+type wall struct{ hours, corrections []calendar.Interval }
+
+func wallClock(cal pdl.Calendar) wall {
+	var hours []calendar.Interval
 	for _, h := range cal.Spec.Weekly {
 		for _, d := range h.Days {
 			monday := (int64(d) + 6) % 7 * day
@@ -66,20 +69,20 @@ func wallClock(cal pdl.Calendar) (hours, corrections []calendar.Interval) {
 		}
 	}
 	hours = union(hours)
-	return hours, difference(cal.Intervals, byClock(cal.Spec.Zone, hours))
+	return wall{hours, difference(cal.Intervals, byClock(cal.Spec.Zone, hours))}
 }
 
 // byClock lists when local time is in the hours of the week.
 func byClock(loc *time.Location, hours []calendar.Interval) []calendar.Interval {
 	var list []calendar.Interval
-	all := segments(loc)
+	all := calendar.Offsets(loc)
 	for i, s := range all {
 		end := int64(calendar.Last)
 		if i+1 < len(all) {
-			end = all[i+1].from
+			end = all[i+1].From
 		}
-		from := max(s.from, calendar.First)
-		monday := floor(from+s.offset+3*day, week)*week - 3*day - s.offset
+		from := max(s.From, calendar.First)
+		monday := floor(from+s.Seconds+3*day, week)*week - 3*day - s.Seconds
 		for ; monday < end; monday += week {
 			for _, h := range hours {
 				start, stop := max(from, monday+h.Start), min(end, monday+h.End)

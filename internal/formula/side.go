@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strixlabs/execution-kernel/internal/calendar"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/zone"
 )
@@ -73,16 +74,52 @@ func typing(s *pdl.Schema, name string) *pdl.Action {
 	return nil
 }
 
+// A Source is a bundle that is ready to be encoded. It is immutable.
+type Source struct {
+	bundle *pdl.Bundle
+	data   map[string]pdl.Datum
+	cals   map[string]pdl.Calendar
+	zones  map[string]*time.Location
+	clocks map[string]wall              // of calendars with many intervals
+	ahead  map[string][]calendar.Offset // of zones, by name
+}
+
+// Of prepares a bundle.
+func Of(b *pdl.Bundle) *Source {
+	s := &Source{bundle: b, data: map[string]pdl.Datum{}, cals: map[string]pdl.Calendar{}, zones: map[string]*time.Location{}, clocks: map[string]wall{}, ahead: map[string][]calendar.Offset{}}
+	for _, d := range b.Data {
+		s.data[d.Path] = d
+	}
+	for _, c := range b.Calendars {
+		s.cals[c.Name] = c
+		s.ahead[c.Spec.Zone.String()] = calendar.Offsets(c.Spec.Zone)
+		if len(c.Intervals) > maxIntervals {
+			s.clocks[c.Name] = wallClock(c)
+		}
+	}
+	for _, z := range b.Zones {
+		s.zones[z.Name] = z.Location
+		s.ahead[z.Location.String()] = calendar.Offsets(z.Location)
+	}
+	return s
+}
+
+// offsets returns those of a zone of the bundle, or of a fixed one.
+func (s *Source) offsets(loc *time.Location) []calendar.Offset {
+	if list := s.ahead[loc.String()]; list != nil {
+		return list
+	}
+	_, seconds := time.Unix(0, 0).In(loc).Zone()
+	return []calendar.Offset{{From: calendar.First, Seconds: int64(seconds)}}
+}
+
 // A side is one bundle as the requests of a cell see it.
 type side struct {
-	bundle   *pdl.Bundle
+	*Source
 	action   *pdl.Action // nil: it does not take the cell's requests
 	resource *pdl.ResourceType
 	members  map[string]*member
 	order    []string // the paths of members, sorted
-	data     map[string]pdl.Datum
-	cals     map[string]pdl.Calendar
-	zones    map[string]*time.Location
 }
 
 // A member is an attribute that requests of a cell may have.
@@ -104,17 +141,8 @@ const (
 	pathNow    = "context.now"
 )
 
-func newSide(b *pdl.Bundle, cell Cell) *side {
-	s := &side{bundle: b, members: map[string]*member{}, data: map[string]pdl.Datum{}, cals: map[string]pdl.Calendar{}, zones: map[string]*time.Location{}}
-	for _, d := range b.Data {
-		s.data[d.Path] = d
-	}
-	for _, c := range b.Calendars {
-		s.cals[c.Name] = c
-	}
-	for _, z := range b.Zones {
-		s.zones[z.Name] = z.Location
-	}
+func newSide(from *Source, cell Cell) *side {
+	b, s := from.bundle, &side{Source: from, members: map[string]*member{}}
 	name := pdl.Type{Kind: pdl.String, MaxLen: maxName}
 	for _, path := range []string{pathAction, pathAgent, pathID, pathType} {
 		s.add(&member{path: path, typ: name})

@@ -6,8 +6,8 @@ import (
 
 // Slice returns everything that decisions about a cell look at, as written. Two
 // bundles with equal slices decide alike.
-func Slice(b *pdl.Bundle, cell Cell) any {
-	s := newSide(b, cell)
+func Slice(from *Source, cell Cell) any {
+	b, s := from.bundle, newSide(from, cell)
 	type ruleText struct {
 		Rule pdl.Rule
 		When string

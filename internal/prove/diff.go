@@ -23,7 +23,7 @@ type pair struct {
 // sit has a desk look at two policies. The result is nil when they can be
 // compared.
 func (d *desk) sitPair(cell formula.Cell, cells []formula.Cell, a, b *Policy) (*pair, *Result) {
-	e, reason := formula.New(cell, cells, formula.Config{}, a.bundle, b.bundle)
+	e, reason := formula.New(cell, cells, formula.Config{}, a.source, b.source)
 	if e == nil {
 		return nil, &Result{Verdict: Unsupported, Why: "the bundles cannot be compared: " + reason, Gaps: []Gap{{What: reason}}}
 	}
@@ -91,7 +91,7 @@ func worse(a, b Result) Result {
 // same reports that two policies say the same of a cell because they are
 // written alike: everything that a decision about it looks at is.
 func same(a, b *Policy, cell formula.Cell) bool {
-	return a.bundle == b.bundle || reflect.DeepEqual(formula.Slice(a.bundle, cell), formula.Slice(b.bundle, cell))
+	return a.bundle == b.bundle || reflect.DeepEqual(formula.Slice(a.source, cell), formula.Slice(b.source, cell))
 }
 
 func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, error) {

@@ -124,7 +124,7 @@ func (p *Property) reached(r Result, cells []Result) Result {
 // is to be reached, for one that shows it.
 func (d *desk) inquire(ctx context.Context, policy *Policy, p *Property, cell formula.Cell, cells []formula.Cell) (Result, error) {
 	extras := []formula.Extra{{Name: p.Name, When: p.Assume}, {Name: p.Name, When: p.When}, {Name: p.Name, When: p.Then}}
-	e, reason := formula.New(cell, cells, formula.Config{Extras: extras}, policy.bundle)
+	e, reason := formula.New(cell, cells, formula.Config{Extras: extras}, policy.source)
 	if e == nil {
 		return Result{Verdict: Unsupported, Why: reason}, nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/formula"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/solver"
 )
@@ -76,6 +77,7 @@ func New(c Config) (*Prover, error) {
 type Policy struct {
 	bundle  *pdl.Bundle
 	program *eval.Program
+	source  *formula.Source
 }
 
 // NewPolicy prepares a bundle that [pdl.Compile] has checked.
@@ -84,7 +86,7 @@ func NewPolicy(b *pdl.Bundle) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{b, p}, nil
+	return &Policy{b, p, formula.Of(b)}, nil
 }
 
 // Bundle returns the bundle.

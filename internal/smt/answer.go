@@ -24,30 +24,42 @@ type Expr struct {
 // maxNesting bounds how deep an answer may nest.
 const maxNesting = 1000
 
-// Complete reports whether s holds one whole S-expression, and where it ends.
-func Complete(s string) (end int, ok bool) {
-	depth, quoted, bar := 0, false, false
-	for i := range len(s) {
-		switch c := s[i]; {
-		case quoted:
-			quoted = c != '"' // a doubled quote closes and opens again
-		case bar:
-			bar = c != '|'
+// A Scanner finds the end of an S-expression in text that comes piece by piece.
+type Scanner struct {
+	depth       int
+	quoted, bar bool
+	begun       bool
+}
+
+// Complete reads on, and reports whether the expression that the text began
+// has ended: what is behind its end is not looked at.
+func (s *Scanner) Complete(piece string) bool {
+	for i := range len(piece) {
+		switch c := piece[i]; {
+		case s.quoted:
+			s.quoted = c != '"' // a doubled quote closes and opens again
+		case s.bar:
+			s.bar = c != '|'
 		case c == '"':
-			quoted = true
+			s.quoted, s.begun = true, true
 		case c == '|':
-			bar = true
+			s.bar, s.begun = true, true
 		case c == '(':
-			depth++
+			s.depth++
+			s.begun = true
 		case c == ')':
-			if depth--; depth <= 0 {
-				return i + 1, true
+			if s.depth--; s.depth <= 0 {
+				return true
 			}
-		case c == '\n' && depth == 0 && strings.TrimSpace(s[:i]) != "":
-			return i + 1, true
+		case c == '\n':
+			if s.begun && s.depth == 0 {
+				return true
+			}
+		case c != ' ' && c != '\t' && c != '\r':
+			s.begun = true
 		}
 	}
-	return 0, false
+	return false
 }
 
 // ParseExpr reads one S-expression that is all of s.

@@ -100,14 +100,11 @@ func (b *Builder) equalToChoice(x, y *Term) *Term {
 	if x.isConstant() {
 		x, y = y, x
 	}
-	if x.op != "ite" || !x.choosesConstants() {
+	const most = 32 // constants; more are left to solvers
+	if x.op != "ite" || x.options > most {
 		return nil
 	}
 	return b.If(x.args[0], b.Equal(x.args[1], y), b.Equal(x.args[2], y))
-}
-
-func (t *Term) choosesConstants() bool {
-	return t.isConstant() || t.op == "ite" && t.args[1].choosesConstants() && t.args[2].choosesConstants()
 }
 
 func (t *Term) isConstant() bool {
@@ -124,7 +121,7 @@ func (b *Builder) If(test, then, otherwise *Term) *Term {
 	case test.op == "not":
 		return b.If(test.args[0], otherwise, then)
 	case then.sort != Bool:
-		return b.make("ite", then.sort, test, then, otherwise)
+		return b.choice(test, then, otherwise)
 	case then == b.yes:
 		return b.Or(test, otherwise)
 	case then == b.no:
@@ -135,6 +132,23 @@ func (b *Builder) If(test, then, otherwise *Term) *Term {
 		return b.And(test, then)
 	}
 	return b.make("ite", Bool, test, then, otherwise)
+}
+
+// choice notes how many constants a term chooses between.
+func (b *Builder) choice(test, then, otherwise *Term) *Term {
+	t := b.make("ite", then.sort, test, then, otherwise)
+	const many = 1 << 20
+	of := func(t *Term) int {
+		switch {
+		case t.isConstant():
+			return 1
+		case t.op == "ite":
+			return t.options
+		}
+		return many
+	}
+	t.options = min(of(then)+of(otherwise), many)
+	return t
 }
 
 // Any is true when the term equals one of the constants.

@@ -48,6 +48,8 @@ type Term struct {
 	num  *big.Int // of a number
 	text *string  // of a text
 	name string   // of a variable: what it stands for
+
+	options int // of a choice: between how many constants
 }
 
 // Sort returns the type of the term.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/smt"
@@ -77,26 +78,27 @@ func start(b Binary, l Limits) (*process, error) {
 
 // read hands over one whole answer at a time.
 func (p *process) read(out *bufio.Reader) {
-	text := ""
+	var text strings.Builder
+	var scanner smt.Scanner
 	for {
 		line, err := out.ReadString('\n')
-		text += line
-		if len(text) > maxAnswer {
+		text.WriteString(line)
+		if text.Len() > maxAnswer {
 			err = errors.New("the answer is too long")
 		}
-		_, whole := smt.Complete(text)
-		if !whole && err == nil {
+		if !scanner.Complete(line) && err == nil {
 			continue
 		}
 		select {
-		case p.lines <- answer{text, err}:
+		case p.lines <- answer{text.String(), err}:
 		case <-p.done:
 			return
 		}
 		if err != nil {
 			return
 		}
-		text = ""
+		text.Reset()
+		scanner = smt.Scanner{}
 	}
 }
 
