@@ -28,6 +28,13 @@ func decodeDecision(data []byte) (kernel.Decision, error) {
 			d.KeptBy[name], _ = who.(string) // anybody else is nobody
 		}
 	}
+	if g, given := top["grant"].(map[string]any); given {
+		d.Grant = &kernel.Grant{ID: r.text(g, "id"), ExpiresAt: r.instant(g, "expires_at")}
+		d.Grant.Token, _ = g["token"].(string)
+		if d.Decision != kernel.Allow || d.Grant.ID != d.ID {
+			r.keep(fmt.Errorf("a grant %q with %v %q", d.Grant.ID, d.Decision, d.ID))
+		}
+	}
 	if _, given := top["replayed"]; given {
 		d.Replayed = read[bool](r, top, "replayed")
 	}

@@ -31,6 +31,7 @@ type Kernel interface {
 	Refuse(context.Context, kernel.Caller, gate.Refusal) error
 
 	Registrar
+	Granter
 	PolicyKeeper
 
 	Authenticate(secret string) (kernel.Caller, error)

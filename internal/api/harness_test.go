@@ -21,6 +21,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/api"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/store"
@@ -53,8 +54,10 @@ func newHouse(t *testing.T, change func(*api.Config)) *house {
 	signer, err := ledger.NewSigner(key)
 	must(t, err)
 	metrics := api.NewMetrics("test")
+	grants, err := grant.NewKey(bytes.Repeat([]byte{7}, 32))
+	must(t, err)
 	h.gate, err = gate.New(t.Context(), gate.Config{
-		Store: h.store, Signer: signer, Clock: h.now, Rand: random, Node: "node-1", OnCommit: metrics.Commit,
+		Store: h.store, Signer: signer, Grants: grants, Clock: h.now, Rand: random, Node: "node-1", OnCommit: metrics.Commit,
 	})
 	must(t, err)
 	t.Cleanup(func() {
@@ -62,6 +65,7 @@ func newHouse(t *testing.T, change func(*api.Config)) *house {
 		must(t, h.gate.Close(ctx))
 		h.audit(ctx)
 	})
+	must(t, h.gate.KnowGrantKey(t.Context(), "test"))
 	program, files := bundle(t)
 	must(t, h.gate.Activate(t.Context(), admin, program, files))
 	for _, spec := range []token.Spec{

@@ -75,7 +75,7 @@ func printable(name string) string {
 }
 
 func decisionQuery(q query) (gate.DecisionQuery, error) {
-	out := gate.DecisionQuery{Limit: defaultPage, Cursor: q["cursor"]}
+	out := gate.DecisionQuery{Cursor: q["cursor"]}
 	var err error
 	if out.Agent, err = q.name("agent"); err != nil {
 		return gate.DecisionQuery{}, err
@@ -97,14 +97,21 @@ func decisionQuery(q query) (gate.DecisionQuery, error) {
 	if out.Until, err = q.instant("until"); err != nil {
 		return gate.DecisionQuery{}, err
 	}
-	if text, given := q["limit"]; given {
-		n, err := strconv.ParseUint(text, 10, 16)
-		if err != nil || n < 1 || n > gate.MaxPage {
-			return gate.DecisionQuery{}, kernel.Errorf(kernel.Invalid, "limit is a number between 1 and %d", gate.MaxPage).At("limit")
-		}
-		out.Limit = int(n)
+	out.Limit, err = limitOf(q)
+	return out, err
+}
+
+// limitOf reads how many items a page shall have.
+func limitOf(q query) (int, error) {
+	text, given := q["limit"]
+	if !given {
+		return defaultPage, nil
 	}
-	return out, nil
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n < 1 || n > gate.MaxPage {
+		return 0, kernel.Errorf(kernel.Invalid, "limit is a number between 1 and %d", gate.MaxPage).At("limit")
+	}
+	return int(n), nil
 }
 
 func (q query) name(param string) (string, error) {

@@ -37,19 +37,21 @@ func operations(t *testing.T) []operation {
 
 // bodies are good requests of the routes that take one.
 var bodies = map[string]string{
-	"/v1/decisions":         deployTo("development", ""),
-	"/v1/decisions:batch":   `{"requests":[` + deployTo("development", "") + `]}`,
-	"/v1/decisions:dryrun":  deployTo("development", ""),
-	"/v1/decisions:explain": deployTo("development", ""),
-	"/evaluate":             `{"artifact_type":"webapp"}`,
-	"/v1/tokens":            `{"name":"ci","role":"auditor"}`,
-	"/v1/log/checkpoint":    `{}`,
-	"/v1/registry:apply":    `{"document":{"registry":"v1","agents":{"agent-001":{}}},"dry_run":true}`,
-	"/v1/agents:status":     `{"id":"agent-001","status":"suspended","reason":"incident"}`,
-	"/v1/kills":             `{"scope":"action","target":"deploy_*","reason":"incident"}`,
-	"/v1/kills:lift":        `{"scope":"all"}`,
-	"/v1/policies":          `{"files":[{"name":"b.yaml","text":"pdl: v1"}],"dry_run":true}`,
-	"/v1/policies:activate": `{"version":"sha256:` + strings.Repeat("0", 64) + `","previous":"","reason":"change 17"}`,
+	"/v1/decisions":          deployTo("development", ""),
+	"/v1/decisions:batch":    `{"requests":[` + deployTo("development", "") + `]}`,
+	"/v1/decisions:dryrun":   deployTo("development", ""),
+	"/v1/decisions:explain":  deployTo("development", ""),
+	"/evaluate":              `{"artifact_type":"webapp"}`,
+	"/v1/tokens":             `{"name":"ci","role":"auditor"}`,
+	"/v1/log/checkpoint":     `{}`,
+	"/v1/registry:apply":     `{"document":{"registry":"v1","agents":{"agent-001":{}}},"dry_run":true}`,
+	"/v1/agents:status":      `{"id":"agent-001","status":"suspended","reason":"incident"}`,
+	"/v1/kills":              `{"scope":"action","target":"deploy_*","reason":"incident"}`,
+	"/v1/kills:lift":         `{"scope":"all"}`,
+	"/v1/policies":           `{"files":[{"name":"b.yaml","text":"pdl: v1"}],"dry_run":true}`,
+	"/v1/policies:activate":  `{"version":"sha256:` + strings.Repeat("0", 64) + `","previous":"","reason":"change 17"}`,
+	"/v1/grants/{id}:redeem": `{"grant":"a.b.c"}`,
+	"/v1/grants/{id}:settle": `{"outcome":"succeeded"}`,
 	"/v1/delegations": `{"from":"agent-001","to":"agent-002","of":"ship","actions":["deploy_service"],
 		"resources":[{"type":"service","id":"svc/*"}],"expires":"2027-01-01T00:00:00Z"}`,
 }
@@ -59,7 +61,7 @@ var bodies = map[string]string{
 func TestEveryRouteTimesEveryRole(t *testing.T) {
 	s := serve(t, api.Config{Kernel: &fake{}}, nil)
 	ops := operations(t)
-	if len(ops) != 32 {
+	if len(ops) != 37 {
 		t.Errorf("openapi.yaml has %d operations", len(ops))
 	}
 	for _, op := range ops {

@@ -53,9 +53,14 @@ func routes() []route {
 		{method: "GET", path: "/v1/policies/{id}", roles: readers, serve: (*door).policy},
 		{method: "GET", path: "/v1/policies:diff", roles: readers, params: []string{"from", "to"}, serve: (*door).diffPolicies},
 		{method: "POST", path: "/v1/policies:activate", roles: []kernel.Role{admin}, body: true, serve: (*door).activatePolicy},
+		{method: "GET", path: "/v1/grants", roles: readers, params: []string{"state", "agent", "limit", "cursor"}, serve: (*door).listGrants},
+		{method: "GET", path: "/v1/grants/{id}", roles: anyone, serve: (*door).grant},
+		{method: "POST", path: "/v1/grants/{id}:redeem", roles: askers, body: true, door: doorGrants, serve: (*door).redeem},
+		{method: "POST", path: "/v1/grants/{id}:settle", roles: askers, body: true, door: doorGrants, serve: (*door).settle},
 		{method: "GET", path: "/v1/log/checkpoint", roles: readers, serve: (*door).latestCheckpoint},
 		{method: "POST", path: "/v1/log/checkpoint", roles: []kernel.Role{admin}, body: true, serve: (*door).signCheckpoint},
 
+		{method: "GET", path: "/.well-known/jwks.json", public: true, serve: (*door).jwks},
 		{method: "GET", path: "/healthz", public: true, probe: true, serve: (*door).health},
 		{method: "GET", path: "/readyz", public: true, probe: true, serve: (*door).ready},
 		{method: "GET", path: "/metrics", roles: anyone, probe: true, serve: (*door).metrics},
@@ -94,6 +99,11 @@ func (t table) find(path string) (methods map[string]*route, last string) {
 	i := strings.LastIndexByte(path, '/') + 1
 	if path[i:] == "" {
 		return nil, ""
+	}
+	if at := i + strings.LastIndexByte(path[i:], ':'); at > i { // {id}:verb
+		if m, ok := t[path[:i]+"{id}"+path[at:]]; ok {
+			return m, path[i:at]
+		}
 	}
 	for _, param := range []string{"{id}", "{name}"} {
 		if m, ok := t[path[:i]+param]; ok {

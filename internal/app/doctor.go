@@ -115,7 +115,7 @@ func (d *doctor) own(info fs.FileInfo) {
 		d.say("user", Warn, "run kernel and doctor as a user of their own, and doctor as the agents' user too",
 			"this is root, whom nothing is closed to")
 	}
-	paths := []string{d.folder.Path, d.folder.LogKey(), d.folder.AdminToken(), d.folder.Database()}
+	paths := []string{d.folder.Path, d.folder.LogKey(), d.folder.GrantKey(), d.folder.AdminToken(), d.folder.Database()}
 	healthy := true
 	for i, path := range paths {
 		mode := fs.FileMode(0o600)

@@ -34,6 +34,9 @@ func (f Folder) CheckpointFile() string { return filepath.Join(f.Path, "log.chec
 // AdminToken is the token of the administrator on this machine.
 func (f Folder) AdminToken() string { return filepath.Join(f.Path, "admin.token") }
 
+// GrantKey is the key that signs grants.
+func (f Folder) GrantKey() string { return filepath.Join(f.Path, "grant.key") }
+
 // NodeFile holds what the node is called in leases of a database.
 func (f Folder) NodeFile() string { return filepath.Join(f.Path, "node") }
 
@@ -65,7 +68,7 @@ func CreateFolder(path string) (f Folder, mended []string, err error) {
 	if err := f.inspect(); err != nil {
 		return f, nil, err
 	}
-	for _, secret := range []string{f.LogKey(), f.AdminToken()} {
+	for _, secret := range []string{f.LogKey(), f.GrantKey(), f.AdminToken()} {
 		info, err := os.Lstat(secret)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -109,7 +112,7 @@ func (f Folder) mayTake(info fs.FileInfo) error {
 // own reports whether the kernel makes files of this name, whole or, before a
 // crash, unfinished.
 func (f Folder) own(name string) bool {
-	for _, path := range []string{f.Database(), f.LockFile(), f.LogKey(), f.LogPub(), f.CheckpointFile(), f.AdminToken(), f.NodeFile(), f.MovedFile()} {
+	for _, path := range []string{f.Database(), f.LockFile(), f.LogKey(), f.LogPub(), f.CheckpointFile(), f.AdminToken(), f.GrantKey(), f.NodeFile(), f.MovedFile()} {
 		base := filepath.Base(path)
 		if name == base || strings.HasPrefix(name, base+".") && strings.HasSuffix(name, unfinished) {
 			return true

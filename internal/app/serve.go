@@ -143,12 +143,20 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	if err != nil {
 		return err
 	}
+	grants, err := s.folder.grantKey()
+	if err != nil {
+		return err
+	}
+	owner, err := s.keyOwner()
+	if err != nil {
+		return err
+	}
 	if err := s.checkLog(ctx, db, signer); err != nil {
 		return err
 	}
 	s.sealer = &sealer{file: s.folder.CheckpointFile(), caller: self(), log: s.log}
 	s.gate, err = gate.New(ctx, gate.Config{
-		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Clock: Clock, Rand: random, Node: node(), Log: s.log,
+		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Grants: grants, Clock: Clock, Rand: random, Node: node(), Log: s.log,
 		OnCommit: metrics.Commit, OnPublish: s.sealer.publish,
 	})
 	if err != nil {
@@ -159,7 +167,7 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	if err := s.gate.KnowToken(ctx, secret, "local administrator", kernel.RoleAdmin); err != nil {
 		return s.adminTokenError(err)
 	}
-	return nil
+	return s.gate.KnowGrantKey(ctx, owner)
 }
 
 // open makes the door.
