@@ -51,7 +51,7 @@ func (g *Gate) asked(ctx context.Context, caller kernel.Caller, ask Ask, what st
 		st := standing(b.registry, program, &ask.Request, b.now)
 		in.Standing = &st
 		known := st.Know(ask.Request)
-		if in.Facts, err = g.facts(program, &known, b.now); err != nil {
+		if in.Facts, err = g.facts(b, &known); err != nil {
 			return err
 		}
 		return g.accessed(b, caller, what, query)

@@ -28,6 +28,8 @@ type job struct {
 	done    chan error         // receives exactly one answer, after the commit
 	tries   int                // commits that did not hold because of this job
 	recheck bool               // a record that the job rests on may have changed: read it again
+	current bool               // all that was recorded before it came was read
+	apart   bool               // what it rests on is in dispute: it goes without the others
 }
 
 // A batch is what one commit will write, while it is put together.
@@ -38,14 +40,19 @@ type batch struct {
 	transitions []store.Transition
 	after       []func() // run once the batch is on disk
 	asked       map[string]answered
-	owners      map[store.RecordKey]*job
-	job         *job               // whose part is being added
-	program     *eval.Program      // that decides; nil: none is active
-	registry    *registry.Snapshot // as it is where the batch has come to
-	altered     bool               // the batch changes it
-	activated   bool               // the batch makes another policy the active one
-	announce    []string           // kinds of records that other nodes must notice
-	later       []*job             // for the next batch
+	owners      map[store.RecordKey][]*job // who rests on a record
+	counting    counting                   // keys of facts that it rests on
+	announce    []string                   // kinds of records that other nodes must notice
+	moves       bool                       // it changes what decisions rest on
+	unread      []string                   // keys of facts whose events have to be read first
+	behind      bool                       // all events have to be read first
+	waiting     []*job                     // for that
+	job         *job                       // whose part is being added
+	program     *eval.Program              // that decides; nil: none is active
+	registry    *registry.Snapshot         // as it is where the batch has come to
+	altered     bool                       // the batch changes it
+	activated   bool                       // the batch makes another policy the active one
+	later       []*job                     // for the next batch
 }
 
 // submit queues a job and waits for its answer: nil once it is on disk.
@@ -126,26 +133,48 @@ func (g *Gate) drain(first []*job) []*job {
 	return slices.Concat(urgent, queued)
 }
 
+// maxRounds bounds what commits a batch is taken apart into. Each round but the
+// last means that somebody else was faster.
+const maxRounds = 100
+
 // commit answers every job: with its own error, or once its batch is on disk,
-// or with UNAVAILABLE.
+// or with UNAVAILABLE. Jobs that were part of a conflict are committed after
+// the others and apart from them, so that none waits for what it does not rest on.
 func (g *Gate) commit(jobs []*job) {
-	for len(jobs) > 0 {
+	var after []*job
+	for range maxRounds {
+		if len(jobs) == 0 {
+			jobs, after = after, nil
+			for _, j := range jobs {
+				j.apart = true
+			}
+		}
+		if len(jobs) == 0 {
+			return
+		}
 		b, rest, err := g.assemble(jobs)
 		if err != nil {
 			g.failed(err)
 			answer(rest, forCaller(err, "the log cannot be continued"))
-			return
+			jobs = nil
+			continue
 		}
+		jobs = nil
 		if b.empty() && !slices.ContainsFunc(rest, func(j *job) bool { return j.probe }) {
 			answer(rest, nil)
-			return
+		} else {
+			var again []*job
+			jobs, again = g.write(b, rest)
+			after = append(after, again...)
 		}
-		jobs = append(g.write(b, rest), b.later...)
+		after = append(after, b.later...)
 	}
+	answer(append(jobs, after...), unavailable("what the decision rests on kept changing"))
 }
 
-// write commits one batch and answers its jobs, or returns those to try again.
-func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
+// write commits one batch and answers its jobs, or returns those to try again:
+// those that nothing is wrong with, and those that were part of a conflict.
+func (g *Gate) write(b *batch, jobs []*job) (calm, again []*job) {
 	start := g.cfg.Clock()
 	out, err := g.cfg.Store.Commit(context.Background(), g.rows(b))
 	if out.Status == store.Unknown {
@@ -157,7 +186,7 @@ func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
 		g.committed(b)
 		answer(jobs, nil)
 	case store.Conflict:
-		again = b.blame(out.Keys, jobs)
+		calm, again = g.blame(b, out.Keys, jobs)
 	default:
 		g.failed(fmt.Errorf("commit %s: %w", b.id, err))
 		answer(jobs, unavailable("%s", cause(err)))
@@ -168,7 +197,7 @@ func (g *Gate) write(b *batch, jobs []*job) (again []*job) {
 			Status: out.Status, Queue: int(g.waiting.Load()), Size: g.head.Size,
 		})
 	}
-	return again
+	return calm, again
 }
 
 // committed makes what is on disk what the next batch builds on.
@@ -177,9 +206,17 @@ func (g *Gate) committed(b *batch) {
 	if len(b.log.Entries()) > 0 {
 		g.last.Store(b.now.UnixNano())
 	}
+	if b.moves {
+		g.basis++
+	}
 	if g.past != nil {
 		g.past.Keep()
-		g.past.size = g.head.Size
+		g.past.at[g.shard()] = g.head.Size
+		for key, adds := range b.counting {
+			if adds {
+				g.past.versions[key]++
+			}
+		}
 	}
 	for _, f := range b.after {
 		f()
@@ -216,41 +253,63 @@ func (g *Gate) settle(id string) store.Status {
 	}
 }
 
-// assemble runs each job's part. Jobs that fail are answered and left out; a
-// job that panics is too, and the batch begins anew without it.
+// assemble runs each job's part. Jobs that fail are answered and left out. A
+// job that panics is too, and the batch begins anew without it; it begins anew
+// as well once events are read that some job rests on.
 func (g *Gate) assemble(jobs []*job) (*batch, []*job, error) {
-	for {
+	for range maxRounds {
 		b, err := g.begin()
 		if err != nil {
 			return nil, jobs, err
 		}
-		rest := make([]*job, 0, len(jobs))
-		broken := (*job)(nil)
-		for _, j := range jobs {
-			b.job = j
-			err := protect(func() error { return j.apply(b) })
-			if errors.Is(err, errLater) {
-				b.later = append(b.later, j)
-				continue
-			}
-			if err != nil {
-				j.done <- err
-				if errors.Is(err, errPanic) {
-					g.cfg.Log.Error("a decision panicked and was refused", "error", err)
-					g.evaluator = nil // it was left in the middle of something
-					broken = j
-					break
-				}
-				continue
-			}
-			rest = append(rest, j)
-		}
-		if broken == nil {
+		rest, left, broken := g.add(b, jobs)
+		if !broken && len(b.unread) == 0 && !b.behind {
 			return b, rest, nil
 		}
-		i := slices.Index(jobs, broken)
-		jobs = slices.Concat(rest, b.later, jobs[i+1:])
+		if jobs = left; !broken {
+			jobs = g.readUp(b, left)
+		}
 	}
+	return nil, jobs, unavailable("what happened before it could not be read in time")
+}
+
+// add runs jobs' parts: those that are in the batch are rest, those that are
+// not answered are left. It ends at one that panics.
+func (g *Gate) add(b *batch, jobs []*job) (rest, left []*job, broken bool) {
+	for i, j := range jobs {
+		b.job = j
+		err := protect(func() error { return j.apply(b) })
+		switch {
+		case err == nil:
+			rest = append(rest, j)
+		case errors.Is(err, errLater):
+			b.later = append(b.later, j)
+		case errors.Is(err, errUnread):
+			b.waiting = append(b.waiting, j)
+		default:
+			j.done <- err
+			if errors.Is(err, errPanic) {
+				g.cfg.Log.Error("a decision panicked and was refused", "error", err)
+				g.evaluator = nil // it was left in the middle of something
+				return rest, append(left, jobs[i+1:]...), true
+			}
+			continue
+		}
+		left = append(left, j)
+	}
+	return rest, left, false
+}
+
+// readUp reads the events that jobs wait for. Where that fails it refuses these
+// and returns the others.
+func (g *Gate) readUp(b *batch, jobs []*job) []*job {
+	err := g.gather(context.Background(), b.unread)
+	if err == nil {
+		return jobs
+	}
+	g.cfg.Log.Error("what other nodes recorded cannot be read; what rests on it is refused", "error", err)
+	answer(b.waiting, unavailable("the history that the policy counts could not be read"))
+	return slices.DeleteFunc(jobs, func(j *job) bool { return slices.Contains(b.waiting, j) })
 }
 
 var errPanic = errors.New("panic")
@@ -269,11 +328,22 @@ func protect(f func() error) (err error) {
 // or rules about time would go on as if it stood still.
 const maxBehind = time.Minute
 
-// begin starts a batch at one instant, which never lies before the last.
+// begin starts a batch at one instant, which never lies before the last, nor
+// before one that was read of another gate.
 func (g *Gate) begin() (*batch, error) {
-	now := g.instant()
-	if now.Before(g.latest) {
-		now = g.latest
+	if g.stale.Swap(false) {
+		if err := g.reload(context.Background()); err != nil {
+			g.stale.Store(true)
+			return nil, fmt.Errorf("read the registry and the active policy: %w", err)
+		}
+	}
+	program := g.program.Load()
+	now := later(g.instant(), g.latest)
+	if err := g.remember(program, now); err != nil {
+		g.cfg.Log.Error("the history that the policy counts cannot be read; what rests on it is refused", "error", err)
+	}
+	if g.past != nil {
+		now = later(now, g.past.newest)
 	}
 	if behind := now.Sub(g.cfg.Clock()); behind > maxBehind {
 		return nil, unavailable("the clock is %s behind the last entry of the log", behind.Round(time.Second))
@@ -287,20 +357,23 @@ func (g *Gate) begin() (*batch, error) {
 		return nil, err
 	}
 	g.latest = now
-	program := g.program.Load()
-	if err := g.remember(program, now); err != nil {
-		g.cfg.Log.Error("the history that the policy counts cannot be read; what rests on it is refused", "error", err)
-	}
 	return &batch{
-		id: id.String(), now: now, program: program, log: log, asked: map[string]answered{}, owners: map[store.RecordKey]*job{},
-		registry: g.registry.Load(),
+		id: id.String(), now: now, program: program, log: log, asked: map[string]answered{}, owners: map[store.RecordKey][]*job{},
+		counting: counting{}, registry: g.registry.Load(),
 	}, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // change adds a compare-and-set of a record to the batch.
 func (b *batch) change(t store.Transition) {
 	b.transitions = append(b.transitions, t)
-	b.owners[t.RecordKey] = b.job
+	b.owns(t.RecordKey)
 }
 
 // changes reports whether the batch changes a record.
@@ -308,38 +381,76 @@ func (b *batch) changes(key store.RecordKey) bool {
 	return slices.ContainsFunc(b.transitions, func(t store.Transition) bool { return t.RecordKey == key })
 }
 
-func (b *batch) empty() bool { return len(b.log.Entries()) == 0 && len(b.transitions) == 0 }
-
-// rows is the batch as it is written.
-func (g *Gate) rows(b *batch) *store.Batch {
-	return &store.Batch{
-		ID: b.id, Shard: g.shard(), Epoch: g.cfg.Lease.Epoch, PrevSize: g.head.Size, Next: b.log.Head(), Entries: b.log.Entries(),
-		Transitions: b.transitions, Announce: b.announce, Expire: b.now.UnixNano(),
+// owns notes that the job whose part is being added rests on a record.
+func (b *batch) owns(key store.RecordKey) {
+	if !slices.Contains(b.owners[key], b.job) {
+		b.owners[key] = append(b.owners[key], b.job)
 	}
 }
 
-// blame marks the jobs whose records did not hold, refuses those that were
-// tried often enough, and returns the others.
-func (b *batch) blame(keys []store.RecordKey, jobs []*job) []*job {
-	blamed := false
+func (b *batch) empty() bool {
+	return len(b.log.Entries()) == 0 && len(b.transitions) == 0 && !b.moves
+}
+
+// rows is the batch as it is written.
+func (g *Gate) rows(b *batch) *store.Batch {
+	rows := &store.Batch{
+		ID: b.id, Shard: g.shard(), Epoch: g.cfg.Lease.Epoch, PrevSize: g.head.Size, Next: b.log.Head(), Entries: b.log.Entries(),
+		Transitions: slices.Clone(b.transitions), Announce: slices.Clone(b.announce), Expire: b.now.UnixNano(),
+	}
+	if g.shared() {
+		g.guard(b, rows)
+	}
+	return rows
+}
+
+// blame finds the jobs that rest on records that did not hold. It refuses those
+// that were tried often enough and returns the others, apart from those that
+// have nothing to do with it. Where what every decision rests on changed, that
+// is nobody's fault.
+func (g *Gate) blame(b *batch, keys []store.RecordKey, jobs []*job) (calm, again []*job) {
+	moved := slices.Contains(keys, basisKey())
+	blamed := map[*job]bool{}
 	for _, k := range keys {
-		if j := b.owners[k]; j != nil {
-			j.tries++
-			j.recheck = true
-			blamed = true
+		g.distrust(k, b.now)
+		for _, j := range b.owners[k] {
+			blamed[j] = true
 		}
 	}
-	if !blamed { // a conflict about nothing of ours: trying again would never end
+	if len(blamed) == 0 && !moved { // a conflict about nothing of ours: trying again would never end
 		answer(jobs, unavailable("the store refused the batch"))
-		return nil
+		return nil, nil
 	}
-	return slices.DeleteFunc(jobs, func(j *job) bool {
-		spent := j.tries >= maxTries
-		if spent {
-			j.done <- unavailable("what the decision rests on kept changing")
+	for _, j := range jobs {
+		if !blamed[j] {
+			calm = append(calm, j)
+			continue
 		}
-		return spent
-	})
+		if j.recheck = true; !moved {
+			j.tries++
+		}
+		if j.tries >= maxTries {
+			j.done <- unavailable("what the decision rests on kept changing")
+			continue
+		}
+		again = append(again, j)
+	}
+	return calm, again
+}
+
+// distrust has what is in memory of a record read again.
+func (g *Gate) distrust(key store.RecordKey, now time.Time) {
+	switch key.Kind {
+	case recordFact:
+		g.forget(key.Key, now)
+	case recordToken:
+		if err := g.tokens.load(context.Background(), g.cfg.Store); err != nil {
+			g.cfg.Log.Warn("the tokens could not be read", "error", err)
+		}
+	case recordRequest: // whoever rests on it reads it
+	default:
+		g.stale.Store(true)
+	}
 }
 
 func answer(jobs []*job, err error) {

@@ -127,7 +127,7 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	}
 	st := standing(b.registry, b.program, &q.Request, b.now)
 	known := st.Know(q.Request)
-	facts, err := g.facts(b.program, &known, b.now)
+	facts, err := g.facts(b, &known)
 	if err != nil {
 		return kernel.Decision{}, err
 	}

@@ -99,8 +99,14 @@ func (g *Gate) withExpiry(jobs []*job) []*job {
 // expire ends the grants whose time is over at the instant of a batch. Another
 // node may have changed some since they were issued: then recheck is set.
 func (g *Gate) expire(b *batch, recheck bool) error {
+	due := g.grants.due(b.now)
+	for _, v := range due {
+		if err := g.restOnRelease(b, v.Record); err != nil {
+			return err
+		}
+	}
 	var closed []string
-	for _, v := range g.grants.due(b.now) {
+	for _, v := range due {
 		if recheck {
 			fresh, err := g.readGrant(context.Background(), v.ID)
 			if err != nil && !isNotFound(err) {

@@ -79,19 +79,24 @@ type Gate struct {
 	registry atomic.Pointer[registry.Snapshot] // nil: everything is stopped
 	last     atomic.Int64                      // the latest instant recorded, in nanoseconds
 
+	stale atomic.Bool // what decisions rest on may have changed: the next batch reads it
+
 	// The committer's own: no other goroutine touches them.
 	head      store.Head
-	ahead     []*job          // urgent ones, taken from their lane
-	evaluator *eval.Evaluator // of the program that decided last; nil: none did
-	past      *past           // that its facts are made of; nil: it has none, or they could not be read
-	unread    time.Time       // when reading it failed last
-	latest    time.Time       // the instant of the last batch, committed or not: windows do not move back
+	basis     uint64               // the version of what decisions rest on
+	quarrels  map[string]time.Time // when there was a conflict about a key of a fact
+	ahead     []*job               // urgent ones, taken from their lane
+	evaluator *eval.Evaluator      // of the program that decided last; nil: none did
+	past      *past                // that its facts are made of; nil: it has none, or they could not be read
+	unread    time.Time            // when reading it failed last
+	latest    time.Time            // the instant of the last batch, committed or not: windows do not move back
 
 	prepared atomic.Pointer[past] // of a program that is about to decide
 
 	closing  sync.RWMutex // held for reading while a job is put into the queue
 	closed   bool
 	finished chan struct{} // closed when the committer has ended
+	followed chan struct{} // closed when nothing is followed any more
 	stop     chan struct{} // closed when the gate closes
 }
 
@@ -100,7 +105,8 @@ type fault struct{ err error }
 
 // New returns a gate over a store whose log it continues. It reads the head,
 // the last instant, the tokens and the last checkpoint. Until [Gate.Activate]
-// names a policy, every request is refused.
+// names a policy, every request is refused; where gates share a store, until
+// one of them did, then or earlier.
 func New(ctx context.Context, cfg Config) (*Gate, error) {
 	if cfg.Store == nil || cfg.Signer == nil || cfg.Clock == nil || cfg.Rand == nil || cfg.Node == "" {
 		return nil, errors.New("a gate needs a store, a signer, a clock, randomness and a node name")
@@ -115,18 +121,19 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	cfg.Queue = orDefault(cfg.Queue, 4096)
 	cfg.MaxBatch = orDefault(cfg.MaxBatch, 512)
 	cfg.Budget = orDefault(cfg.Budget, 5*time.Second)
-	g := &Gate{cfg: cfg, urgent: make(chan *job, maxUrgent), jobs: make(chan []*job, cfg.Queue), finished: make(chan struct{}), stop: make(chan struct{})}
+	g := &Gate{
+		cfg: cfg, urgent: make(chan *job, maxUrgent), jobs: make(chan []*job, cfg.Queue), quarrels: map[string]time.Time{},
+		finished: make(chan struct{}), followed: make(chan struct{}), stop: make(chan struct{}),
+	}
 	if err := g.resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume the log: %w", err)
 	}
 	if err := g.tokens.load(ctx, cfg.Store); err != nil {
 		return nil, fmt.Errorf("load tokens: %w", err)
 	}
-	known, err := g.readRegistry(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the registry: %w", err)
+	if err := g.reload(ctx); err != nil {
+		return nil, fmt.Errorf("read the registry and the active policy: %w", err)
 	}
-	g.registry.Store(known)
 	if err := g.seal.load(ctx, cfg.Store, cfg.Signer, g.shard()); err != nil {
 		return nil, fmt.Errorf("load the last checkpoint: %w", err)
 	}
@@ -136,7 +143,8 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	go g.run()
 	go g.summarise()
 	go g.watchGrants()
-	return g, nil
+	go g.follow()
+	return g, g.begun(ctx)
 }
 
 func orDefault[N int | time.Duration](n, def N) N {
@@ -216,10 +224,12 @@ func (g *Gate) Close(ctx context.Context) error {
 		close(g.jobs)
 	}
 	g.closing.Unlock()
-	select {
-	case <-g.finished:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("close the gate: %w", ctx.Err())
+	for _, ended := range []chan struct{}{g.finished, g.followed} {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return fmt.Errorf("close the gate: %w", ctx.Err())
+		}
 	}
+	return nil
 }

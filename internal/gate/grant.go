@@ -165,9 +165,20 @@ func (g *Gate) grantOf(ctx context.Context, d kernel.Decision, r *kernel.Request
 // released gives back to the history what a decision counts for, as its entry
 // will when the log is read again.
 func (g *Gate) released(b *batch, r grant.Record) {
-	if g.past != nil {
-		g.past.Add(&history.Event{Name: r.Action, ID: r.ID, At: b.now, Released: true})
+	if g.past == nil {
+		return
 	}
+	event := releaseOf(r, b.now)
+	if g.shared() {
+		for _, key := range g.past.KeysOf(&event) {
+			b.counts(key, true)
+		}
+	}
+	g.past.Add(&event)
+}
+
+func releaseOf(r grant.Record, at time.Time) history.Event {
+	return history.Event{Name: r.Action, ID: r.ID, At: at, Released: true}
 }
 
 // sameClaims reports whether a token says what the log says of its decision.

@@ -75,8 +75,8 @@ func (g *Gate) pushed(ctx context.Context, version string) (*eval.Program, error
 // decides here, and returns its version; "" when none ever was.
 func (g *Gate) Continue(ctx context.Context) (version string, err error) {
 	active, err := recordOrNone(g.cfg.Store, activeKey())
-	if err != nil || active.Version == 0 {
-		return "", err
+	if err != nil || active.Version == 0 || g.shared() && g.PolicyVersion() != "" { // the committer reads it itself
+		return g.PolicyVersion(), err
 	}
 	program, err := g.pushed(ctx, string(active.Value))
 	if err != nil {
@@ -134,7 +134,7 @@ func (g *Gate) replace(b *batch, caller kernel.Caller, a activation, active, bun
 		b.change(store.Transition{RecordKey: bundle.RecordKey, Value: a.source})
 	}
 	b.change(store.Transition{RecordKey: active.RecordKey, From: active.Version, Value: []byte(version)})
-	b.activated, b.announce = true, append(b.announce, recordActive)
+	b.activated, b.moves, b.announce = true, true, append(b.announce, recordActive)
 	b.after = append(b.after, func() { g.program.Store(a.program) })
 	_, err := b.log.Append(ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: caller.Principal,

@@ -150,6 +150,11 @@ func (g *Gate) Settle(ctx context.Context, caller kernel.Caller, id string, s gr
 		if err != nil || !changed {
 			return next, err
 		}
+		if next.Released {
+			if err := g.restOnRelease(b, next); err != nil {
+				return next, err
+			}
+		}
 		if err := g.enterGrant(b, caller, next, ledger.GrantSettled, v.version, closedLife); err != nil {
 			return next, err
 		}

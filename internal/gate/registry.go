@@ -19,8 +19,7 @@ import (
 // in one would be two changes of one record.
 var errLater = errors.New("for the next batch")
 
-// readRegistry makes the registry of its records. Until it succeeds, the
-// registry stops everything.
+// readRegistry makes the registry of its records.
 func (g *Gate) readRegistry(ctx context.Context) (*registry.Snapshot, error) {
 	var records []registry.Record
 	for _, kind := range registry.RecordKinds() {
@@ -53,13 +52,6 @@ func (g *Gate) alter(ctx context.Context, caller kernel.Caller, reason string, f
 	j.apply = func(b *batch) error {
 		if b.altered {
 			return errLater
-		}
-		if j.recheck {
-			fresh, err := g.readRegistry(context.Background())
-			if err != nil {
-				return unavailable("the registry could not be read")
-			}
-			b.registry = fresh
 		}
 		changes, err := find(b.registry, b.now)
 		if err != nil {
@@ -95,7 +87,7 @@ func (g *Gate) recordRegistry(b *batch, caller kernel.Caller, reason string, nex
 		b.change(store.Transition{RecordKey: store.RecordKey{Kind: r.Kind, Key: r.ID}, From: r.Version, Value: r.Value})
 	}
 	// Decisions after it in this batch are committed with it or not at all.
-	b.registry, b.altered = next, true
+	b.registry, b.altered, b.moves = next, true, true
 	b.after = append(b.after, func() { g.registry.Store(next) })
 	return nil
 }

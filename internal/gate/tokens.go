@@ -29,8 +29,9 @@ type versioned struct {
 	version uint64
 }
 
+// load reads what was made of tokens, by this gate and by others.
 func (t *tokens) load(ctx context.Context, r store.Reader) error {
-	t.byHash = map[string]versioned{}
+	read := map[string]versioned{}
 	for rec, err := range r.Records(ctx, recordToken, "") {
 		if err != nil {
 			return err
@@ -39,7 +40,17 @@ func (t *tokens) load(ctx context.Context, r store.Reader) error {
 		if err != nil {
 			return err
 		}
-		t.byHash[rec.Key] = versioned{tok, rec.Version}
+		read[rec.Key] = versioned{tok, rec.Version}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byHash == nil {
+		t.byHash = read
+	}
+	for hash, v := range read {
+		if v.version > t.byHash[hash].version { // what this gate changed meanwhile is newer
+			t.byHash[hash] = v
+		}
 	}
 	return nil
 }
@@ -166,6 +177,7 @@ func (g *Gate) changeToken(b *batch, caller kernel.Caller, tok token.Token, from
 		return err
 	}
 	b.change(store.Transition{RecordKey: store.RecordKey{Kind: recordToken, Key: tok.Hash}, From: from, Value: record})
+	b.announce = append(b.announce, recordToken)
 	b.after = append(b.after, func() { g.tokens.set(tok, from+1) })
 	return nil
 }
@@ -200,6 +212,9 @@ func (g *Gate) KnowToken(ctx context.Context, secret, name string, role kernel.R
 		return err
 	}
 	return g.submit(ctx, &job{apply: func(b *batch) error {
+		if _, known := g.tokens.find(func(t token.Token) bool { return t.Hash == token.Hash(secret) }); known {
+			return nil // another gate was faster
+		}
 		id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
 		if err != nil {
 			return fmt.Errorf("make a token id: %w", err)

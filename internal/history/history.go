@@ -104,6 +104,38 @@ func (h *History) Add(e *Event) {
 	}
 }
 
+// Keys returns what the named facts of a request are counted under. No two keys
+// of one schema are the same, whatever the facts and values are called.
+func (h *History) Keys(subject *kernel.Request, names []string) []string {
+	keys := make([]string, 0, len(names))
+	for _, name := range names {
+		if i, known := h.find(name); known {
+			keys = append(keys, h.facts[i].unique(h.facts[i].key(subject)))
+		}
+	}
+	return keys
+}
+
+// KeysOf returns the keys that an event counts under, or no longer does. A
+// release of what is not known is one of no keys.
+func (h *History) KeysOf(e *Event) (keys []string) {
+	for _, f := range h.byEvent[e.Name] {
+		switch {
+		case e.Released:
+			if key, counted := f.counted(e.ID); counted && !f.Attempted {
+				keys = append(keys, f.unique(key))
+			}
+		case e.Allowed || f.Attempted:
+			keys = append(keys, f.unique(f.key(&e.Subject)))
+		}
+	}
+	return keys
+}
+
+func (h *History) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(h.facts, name, func(f *fact, name string) int { return compare(f.Name, name) })
+}
+
 // Facts returns what the named facts are for a request at an instant, which
 // never lies before that of an earlier call. Counts and sums that are 0, and a
 // last event that there was not, are left out; so it may be nil. A total beyond
@@ -111,7 +143,7 @@ func (h *History) Add(e *Event) {
 func (h *History) Facts(subject *kernel.Request, names []string, now time.Time) (map[string]any, error) {
 	var values map[string]any
 	for _, name := range names {
-		i, known := slices.BinarySearchFunc(h.facts, name, func(f *fact, name string) int { return compare(f.Name, name) })
+		i, known := h.find(name)
 		if !known {
 			return nil, fmt.Errorf("the schema declares no fact %q", name)
 		}

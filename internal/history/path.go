@@ -3,6 +3,7 @@ package history
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -136,6 +137,14 @@ func (f *fact) key(r *kernel.Request) string {
 		key = f.by[i].append(key, r)
 	}
 	return short(key)
+}
+
+// unique is a key among those of all facts, as text: the hash of the fact's
+// name, with its length before, and of the key.
+func (f *fact) unique(of string) string {
+	name := binary.BigEndian.AppendUint32(make([]byte, 0, 96), uint32(len(f.Name)))
+	sum := sha256.Sum256(append(append(name, f.Name...), of...))
+	return hex.EncodeToString(sum[:])
 }
 
 // short is a key, or what stands for a long one: memory is for many of them.

@@ -73,6 +73,19 @@ func (h *History) undoRelease(s step) {
 	}
 }
 
+// counted returns what a decision is counted under, if it is.
+func (f *fact) counted(id string) (key string, counted bool) {
+	of, err := ulid.ParseStrict(id)
+	if err != nil {
+		return "", false
+	}
+	it := f.find(of)
+	if it == nil {
+		return "", false
+	}
+	return it.group.key, true
+}
+
 // find returns the item of a decision, whose id tells when it was made.
 func (f *fact) find(id ulid.ULID) *item {
 	from := int64(id.Time()) * 1e6

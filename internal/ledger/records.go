@@ -23,6 +23,8 @@ const (
 	recordActive  = "active"   // key "policy"; value: the active version
 	recordGrant   = "grant"    // key: the id of a decision and its grant
 	recordKeys    = "grantkey" // key: the name of a key that signs grants
+	recordBasis   = "basis"    // key "version"; its version goes up with the registry and the active policy
+	recordFact    = "fact"     // key: that of a fact; its version goes up with each event under it
 )
 
 // maxCatchUps bounds how often entries that were written meanwhile are read
@@ -238,7 +240,7 @@ func (v *verification) kinds(ctx context.Context) error {
 	}
 	kinds, err := lister.Kinds(ctx)
 	for _, k := range kinds {
-		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBundle, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys), k) {
+		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys), k) {
 			v.log("there are records of the kind %q, which this version does not keep", k)
 		}
 	}
