@@ -19,6 +19,7 @@ const (
 	exitDeny        = 3
 	exitApproval    = 4 // REQUIRE_APPROVAL
 	exitUnreachable = 5 // no kernel could answer
+	exitUndecided   = 6 // of kernel prove: neither proved nor refuted
 )
 
 // An exitError ends the program with a code and says nothing more: what there

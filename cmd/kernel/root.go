@@ -19,7 +19,7 @@ func (c *cli) rootCommand() *cobra.Command {
 you write, recorded on disk before anybody learns the answer.
 
 Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
-4 REQUIRE_APPROVAL, 5 no kernel could answer.`,
+4 REQUIRE_APPROVAL, 5 no kernel could answer, 6 neither proved nor refuted.`,
 		Example:       "  kernel init policies\n  kernel serve --policies policies",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -32,7 +32,7 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 	onlySubcommands(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		c.initCommand(), c.serveCommand(), c.checkCommand(), c.fmtCommand(), c.testCommand(), c.evalCommand(), c.decideCommand(),
+		c.initCommand(), c.serveCommand(), c.checkCommand(), c.fmtCommand(), c.testCommand(), c.proveCommand(), c.evalCommand(), c.decideCommand(),
 		c.logCommand(), c.storeCommand(), c.tokensCommand(), c.registryCommand(), c.agentsCommand(), c.killCommand(), c.delegationsCommand(), c.policiesCommand(), c.schemaCommand(), c.lspCommand(), c.convertCommand(), c.configCommand(), c.doctorCommand(), c.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -27,6 +27,8 @@ type Config struct {
 
 	Server           string // base URL; empty: the kernel that runs on Data
 	Token, TokenFile string
+
+	Solver string // cvc5, z3, both or a path; empty: what is installed
 }
 
 // Sources is where settings come from.
