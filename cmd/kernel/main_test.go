@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/strixlabs/execution-kernel/internal/solver"
 	"github.com/strixlabs/execution-kernel/internal/store/pgtest"
 )
 
@@ -39,6 +40,19 @@ func TestScriptsOnPostgreSQL(t *testing.T) {
 			scripts(t, "testdata/store/"+name+".txt", postgresql.Cluster(t).Database(t)+"&password=hunter2")
 		})
 	}
+}
+
+// TestScriptsOfProve needs both solvers: without them it is left out, loudly,
+// and in CI it fails.
+func TestScriptsOfProve(t *testing.T) {
+	for _, name := range []string{solver.CVC5, solver.Z3} {
+		if _, err := solver.Find(t.Context(), name); err != nil && os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		} else if err != nil {
+			t.Skipf("LEFT OUT: %v", err)
+		}
+	}
+	scripts(t, "testdata/prove", "")
 }
 
 func scripts(t *testing.T, path, store string) {

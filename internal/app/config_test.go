@@ -71,7 +71,8 @@ func same(a, b app.Config) bool {
 	a.Hosts, b.Hosts = nil, nil
 	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
 		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.LogLevel == b.LogLevel && a.Server == b.Server &&
-		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile && a.Store == b.Store && a.BudgetMS == b.BudgetMS
+		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile && a.Store == b.Store && a.BudgetMS == b.BudgetMS &&
+		a.Solver == b.Solver
 }
 
 func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {

@@ -96,11 +96,11 @@ type ExampleOther struct {
 
 // A ProofRecord is a proof as it is kept: who proved it, and when.
 type ProofRecord struct {
-	Record  string        `json:"record"` // kernel-proof/1
-	Kernel  string        `json:"kernel"` // its version
-	At      time.Time     `json:"at"`     // the start, UTC
-	Took    time.Duration `json:"took_ms,format:milli"`
-	Options ProofOptions  `json:"options"`
+	Record  string       `json:"record"` // kernel-proof/1
+	Kernel  string       `json:"kernel"` // its version
+	At      time.Time    `json:"at"`     // the start, UTC
+	TookMS  int64        `json:"took_ms"`
+	Options ProofOptions `json:"options"`
 	Proof
 }
 

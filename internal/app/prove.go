@@ -219,7 +219,7 @@ func (p *Prover) Finish(proof *Proof, version string) error {
 		return nil
 	}
 	record := ProofRecord{
-		Record: proofRecord, Kernel: Version(version), At: p.started.Truncate(time.Second), Took: time.Since(p.started), Proof: *proof,
+		Record: proofRecord, Kernel: Version(version), At: p.started.Truncate(time.Second), TookMS: time.Since(p.started).Milliseconds(), Proof: *proof,
 		Options: ProofOptions{p.timeout().Milliseconds(), p.config.CrossCheck, p.config.FailOn},
 	}
 	data, err := json.Marshal(record, json.Deterministic(true), jsontext.WithIndent("  "))

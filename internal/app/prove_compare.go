@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/prove"
@@ -140,16 +141,36 @@ func (p *Proof) both(a, b BundleSource) (*prove.Policy, *prove.Policy, error) {
 
 // Summary is one line for people.
 func (p *Proof) Summary() string {
-	n := len(p.Questions)
-	text := fmt.Sprintf("%d of %s hold", p.Count(Holds), plural(n, "question"))
-	if p.Task == "lint" {
-		text = plural(n-p.Count(Undecided), "finding")
+	if p.Task == "diff" {
+		return p.directions()
 	}
-	if broken := p.Count(Broken); broken > 0 && p.Task != "lint" {
+	n, broken, open := len(p.Questions), p.Count(Broken), p.Count(Undecided)
+	text := fmt.Sprintf("%d of %d hold", p.Count(Holds), n)
+	switch {
+	case p.Task == "lint":
+		text = plural(n-open, "finding")
+	case broken > 0:
 		text += fmt.Sprintf(", %d broken", broken)
 	}
-	if open := p.Count(Undecided); open > 0 {
+	if open > 0 {
 		text += fmt.Sprintf(", %d undecided", open)
 	}
 	return text
+}
+
+// directions counts the ways in which something changed.
+func (p *Proof) directions() string {
+	var parts []string
+	for _, d := range []prove.Direction{prove.Looser, prove.Incomparable, prove.Undetermined, prove.Stricter, prove.Equivalent} {
+		n := 0
+		for _, q := range p.Questions {
+			if q.Direction == string(d) {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, d))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
