@@ -2,7 +2,10 @@ package prove_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +94,106 @@ func TestPropertiesOfASmallPolicy(t *testing.T) {
 		}
 		if x := results[i].Example; x != nil {
 			t.Logf("%s: %v %v -> %v", results[i].Name, x.Input.Request, x.Input.Facts, x.Verdict)
+		}
+	}
+}
+
+const lintable = `pdl: v1
+kind: schema
+name: lintable
+agents: any
+strict: false
+agent: {role: "enum(clerk, manager)"}
+resources:
+  order: {region: string}
+actions:
+  refund:
+    resource: order
+    params: {amount: "int(0..1000000)", "reason?": string}
+  purge: {resource: order}
+constraints:
+  zones: set.intersect
+---
+pdl: v1
+kind: policy
+name: p
+rules:
+  - {id: small, match: {action: refund}, when: params.amount <= 100, effect: ALLOW}
+  - {id: tiny, match: {action: refund}, when: params.amount <= 10, effect: ALLOW}
+  - {id: big, match: {action: refund}, when: params.amount > 5000, effect: DENY}
+  - {id: huge, match: {action: refund}, when: params.amount > 9000, effect: ALLOW}
+  - {id: none, match: {action: refund}, when: params.amount < 5 && params.amount > 6, effect: DENY}
+  - {id: fraud, match: {action: refund}, when: params.reason == "fraud", effect: DENY}
+  - {id: eu, match: {action: refund, resource.region: eu}, effect: ALLOW, constraints: {zones: [a, b]}}
+  - {id: clerks, match: {action: refund, agent.role: clerk}, effect: REQUIRE_APPROVAL, constraints: {zones: [c]}}
+`
+
+func TestLintFindsWhatIsTheMatter(t *testing.T) {
+	for _, s := range []string{solver.CVC5, solver.Z3} {
+		findings, err := prover(t, prove.Config{Solvers: solvers(t, s)}).Lint(context.Background(), policy(t, lintable))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range findings {
+			got = append(got, fmt.Sprint(f.Kind, " ", f.Rule, f.Action, f.By))
+			if f.Example != nil {
+				t.Logf("%s %s%s: %s %v -> %v", f.Kind, f.Rule, f.Action, f.Message, f.Example.Input.Request, f.Example.Verdict.Code)
+			}
+		}
+		want := []string{
+			"can-err p/fraud[]", "overridden p/huge[p/big]", "never-matches p/none[]", "redundant p/tiny[p/small]",
+			"never-allowed purge[]", "conflict refund[zones]", "only-default refund[]",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("with %s lint finds\n%q, want\n%q", s, got, want)
+		}
+	}
+}
+
+func TestDiffOfALoweredQuorum(t *testing.T) {
+	older := policy(t, refunds)
+	newer := policy(t, strings.Replace(refunds, "approvals: 2", "approvals: 1", 1))
+	changes, err := prover(t, prove.Config{}).Diff(context.Background(), older, newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range changes {
+		got = append(got, fmt.Sprint(c.Action, " ", c.Aspect, " ", c.Direction))
+	}
+	want := []string{"refund allow equivalent", "refund approval equivalent", "refund quorum looser"}
+	if !slices.Equal(got, want) {
+		t.Errorf("Diff = %q, want %q", got, want)
+	}
+	x := changes[2].Looser.Example
+	if x == nil || x.Verdict.ApprovalsRequired != 2 || x.Other == nil || x.Other.ApprovalsRequired != 1 {
+		t.Errorf("the example of the quorum is %+v", x)
+	}
+}
+
+func TestSubsetAndEquivalence(t *testing.T) {
+	parent := policy(t, refunds)
+	child := policy(t, strings.Replace(refunds, "amount <= 100", "amount <= 50", 1))
+	p := prover(t, prove.Config{})
+	for _, test := range []struct {
+		what string
+		ask  func() ([]prove.Result, error)
+		want prove.Verdict
+	}{
+		{"a child is within its parent", func() ([]prove.Result, error) { return p.Subset(context.Background(), child, parent) }, prove.Proved},
+		{"a parent is not within its child", func() ([]prove.Result, error) { return p.Subset(context.Background(), parent, child) }, prove.Counterexample},
+		{"they differ", func() ([]prove.Result, error) { return p.Equiv(context.Background(), child, parent) }, prove.Counterexample},
+		{"a policy is equivalent to one that is written otherwise", func() ([]prove.Result, error) {
+			return p.Equiv(context.Background(), parent, policy(t, strings.Replace(refunds, "when: params.amount <= 100", "when: '!(params.amount >= 101)'", 1)))
+		}, prove.Proved},
+	} {
+		results, err := test.ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(results) != 1 || results[0].Verdict != test.want {
+			t.Errorf("%s: %+v, want %s", test.what, results, test.want)
 		}
 	}
 }
