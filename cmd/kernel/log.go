@@ -52,14 +52,38 @@ func (c *cli) endProgress() {
 	}
 }
 
+// shardFlag adds --shard; what it returns is nil where the flag is not given.
+func shardFlag(cmd *cobra.Command, usage string) func() (*int, error) {
+	shard := cmd.Flags().Int("shard", 0, usage)
+	return func() (*int, error) {
+		switch {
+		case !cmd.Flags().Changed("shard"):
+			return nil, nil
+		case *shard < 0:
+			return nil, misuse("--shard is 0 or more")
+		}
+		return shard, nil
+	}
+}
+
 func (c *cli) logShowCommand() *cobra.Command {
+	var only func() (*int, error)
 	cmd := &cobra.Command{
-		Use:     "show SEQ|DECISION_ID",
-		Short:   "Print one entry and, for a decision, its request",
-		Example: "  kernel log show 41823\n  kernel log show 01KFG8XN3B2M4Q5R6S7T8V9WXY",
+		Use:   "show SEQ|DECISION_ID",
+		Short: "Print one entry and, for a decision, its request",
+		Long: `Print one entry and, for a decision, its request. A number is one of shard 0, or of --shard;
+a decision id is found in every shard.`,
+		Example: "  kernel log show 41823\n  kernel log show 17 --shard 1\n  kernel log show 01KFG8XN3B2M4Q5R6S7T8V9WXY",
 		Args:    arguments(1, 1, "SEQ or DECISION_ID"),
 		RunE: c.reading(func(ctx context.Context, log *app.Log, args []string) error {
-			entry, err := log.Show(ctx, args[0])
+			shard, err := only()
+			if err != nil {
+				return err
+			}
+			if shard == nil {
+				shard = new(int)
+			}
+			entry, err := log.Show(ctx, *shard, args[0])
 			if err != nil {
 				return err
 			}
@@ -70,6 +94,7 @@ func (c *cli) logShowCommand() *cobra.Command {
 		}),
 	}
 	settingFlags(cmd, "data", "store")
+	only = shardFlag(cmd, "the shard `N` that SEQ is a number of")
 	return cmd
 }
 
@@ -79,7 +104,9 @@ func (c *cli) logCheckpointCommand() *cobra.Command {
 		Short: "Sign the log as it is now, and print the checkpoint",
 		Long: `Sign the log as it is now, and print the checkpoint, a signed note (C2SP
 tlog-checkpoint). The running kernel signs; when none runs, the folder's key is
-used. Kept elsewhere, a checkpoint proves later that nothing was changed.`,
+used. Kept elsewhere, a checkpoint proves later that nothing was changed. It is
+of the shard that the kernel writes, which its first line names where several
+kernels share a log.`,
 		Example: "  kernel log checkpoint > /mnt/elsewhere/checkpoint",
 		Args:    noArguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -27,11 +27,13 @@ type selection struct {
 func (c *cli) logListCommand() *cobra.Command {
 	var s selection
 	var asJSON bool
+	var only func() (*int, error)
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List entries, the newest first",
 		Long: `List entries, the newest first. Times are RFC 3339 or a duration back from now.
-With --json each entry is one line.
+With --json each entry is one line. A log that several kernels write has several
+shards: they are listed as one, in the order of their instants, or one by --shard.
 
 What is shown is what the entry says, after it was hashed and compared with its
 leaf, its columns and its request; one that was changed is marked, and the exit
@@ -44,12 +46,20 @@ list only "kernel log verify" tells.`,
 			if err != nil {
 				return err
 			}
-			return c.list(ctx, log, q, asJSON)
+			shard, err := only()
+			if err != nil {
+				return err
+			}
+			shards, err := log.Shards(ctx, shard)
+			if err != nil {
+				return err
+			}
+			return c.list(ctx, log, shards, q, asJSON)
 		}),
 	}
 	settingFlags(cmd, "data", "store")
 	f := cmd.Flags()
-	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access, registry")
+	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access, registry, bundle, witness")
 	f.StringVar(&s.agent, "agent", "", "only decisions about the agent `ID`")
 	f.StringVar(&s.action, "action", "", "only decisions on this `ACTION`")
 	f.StringVar(&s.decision, "decision", "", "only this `DECISION`: ALLOW, DENY or REQUIRE_APPROVAL")
@@ -57,6 +67,7 @@ list only "kernel log verify" tells.`,
 	f.StringVar(&s.since, "since", "", "only from this `TIME` on")
 	f.StringVar(&s.until, "until", "", "only before this `TIME`")
 	f.IntVar(&s.limit, "limit", 100, "at most `N` entries; 0 lists all")
+	only = shardFlag(cmd, "only entries of the shard `N`")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
@@ -115,13 +126,16 @@ func moment(flag, text string, now time.Time) (int64, error) {
 	return t.UnixNano(), nil
 }
 
-func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool) error {
+func (c *cli) list(ctx context.Context, log *app.Log, shards []int, q store.Query, asJSON bool) error {
 	w := c.table()
+	if !asJSON && len(shards) > 1 {
+		fmt.Fprint(w, "SHARD\t")
+	}
 	if !asJSON {
 		fmt.Fprintln(w, "SEQ\tINSTANT\tKIND\tCALLER\tAGENT\tACTION\tDECISION\tID")
 	}
 	changed := 0
-	for row, err := range log.List(ctx, q) {
+	for row, err := range log.List(ctx, shards, q) {
 		if err != nil {
 			return err
 		}
@@ -133,6 +147,9 @@ func (c *cli) list(ctx context.Context, log *app.Log, q store.Query, asJSON bool
 				return err
 			}
 			continue
+		}
+		if len(shards) > 1 {
+			fmt.Fprintf(w, "%d\t", row.Shard)
 		}
 		c.printRow(w, row)
 	}

@@ -21,7 +21,9 @@ func (c *cli) logVerifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Check that nothing in the log was changed, cut off or left out",
 		Long: `Check that nothing in the log was changed, cut off or left out: every entry is
-hashed again, the head recomputed and compared with the signed checkpoints.
+hashed again, the head recomputed and compared with the signed checkpoints, in
+every shard of the log; a shard that is gone is missed by its checkpoints and by
+what the other shards say of it.
 
 The key and the checkpoint in the folder are believed unless others are named;
 copies kept elsewhere also catch whoever could rewrite the folder as a whole.
@@ -47,14 +49,15 @@ It says what it rests on. Exit code 1 names what was found; without any key it i
 }
 
 type finding struct {
-	Seq     *uint64 `json:"seq,omitzero"` // absent: about the log as a whole
+	Shard   int     `json:"shard"`        // 0 also for what is about the log as a whole
+	Seq     *uint64 `json:"seq,omitzero"` // absent: about the shard or the log as a whole
 	Message string  `json:"message"`
 }
 
 func findingsOf(f ledger.Findings) []finding {
 	list := []finding{}
 	for _, one := range f.List {
-		shown := finding{Message: one.Message}
+		shown := finding{Shard: one.Shard, Message: one.Message}
 		if one.HasSeq {
 			shown.Seq = &one.Seq
 		}
@@ -73,11 +76,12 @@ func (c *cli) printReport(r ledger.Report, ownKey, asJSON bool) error {
 			Log      string                 `json:"log"` // whose it is, by the key; empty: without a key nobody knows
 			Trust    string                 `json:"trust"`
 			Signed   uint64                 `json:"signed_entries"`
+			Shards   []shardLine            `json:"shards"`
 			Found    int                    `json:"found"`
 			Findings []finding              `json:"findings"`
 		}{
-			r.OK() && r.Trust.Log != "", r.Entries, r.Kinds, hex.EncodeToString(r.Root[:]), r.Trust.Log, r.Trust.String(), r.Trust.Size,
-			r.Count, findingsOf(r.Findings),
+			r.OK() && r.Trust.Log != "", r.Entries, r.Kinds, hex.EncodeToString(r.Root[:]), r.Trust.Log, r.Trust.String(), signedEntries(r),
+			shardLines(r), r.Count, findingsOf(r.Findings),
 		}))
 	}
 	c.printFound(r.Findings)
@@ -86,17 +90,59 @@ func (c *cli) printReport(r ledger.Report, ownKey, asJSON bool) error {
 		if r.Trust.Log == "" {
 			word = c.paint(yellow, "unsigned")
 		}
-		fmt.Fprintf(c.stdout, "%s %s: %s\n", word, plural(r.Entries, "entry"), kinds(r.Kinds))
-		fmt.Fprintf(c.stdout, "root  %s\n", hex.EncodeToString(r.Root[:]))
+		in := ""
+		if len(r.Shards) > 1 {
+			in = " in " + plural(len(r.Shards), "shard")
+		}
+		fmt.Fprintf(c.stdout, "%s %s%s: %s\n", word, plural(r.Entries, "entry"), in, kinds(r.Kinds))
+		c.printRoots(r)
 	}
 	fmt.Fprintf(c.stdout, "trust %s\n", r.Trust)
-	if r.OK() && r.Trust.Log != "" && r.Entries > r.Trust.Size {
-		fmt.Fprintf(c.stdout, "      %s after it: own hashes only, no checkpoint vouches for them yet\n", plural(r.Entries-r.Trust.Size, "entry"))
+	if n := r.Unsigned(); r.OK() && r.Trust.Log != "" && n > 0 {
+		after := "after it"
+		if len(r.Shards) > 1 {
+			after = "after them"
+		}
+		fmt.Fprintf(c.stdout, "      %s %s: own hashes only, no checkpoint vouches for them yet\n", plural(n, "entry"), after)
 	}
 	if ownKey && r.Trust.Log != "" {
 		fmt.Fprintln(c.stdout, "      the key lies beside the log; --pubkey with a copy kept elsewhere proves more")
 	}
 	return c.verified(r, nil)
+}
+
+// A shardLine is what was read of one shard.
+type shardLine struct {
+	Shard   int    `json:"shard"`
+	Entries uint64 `json:"entries"`
+	Root    string `json:"root"`
+	Signed  uint64 `json:"signed_entries"`
+}
+
+func shardLines(r ledger.Report) []shardLine {
+	lines := make([]shardLine, len(r.Shards))
+	for i, s := range r.Shards {
+		lines[i] = shardLine{s.Shard, s.Entries, hex.EncodeToString(s.Root[:]), s.Signed}
+	}
+	return lines
+}
+
+func signedEntries(r ledger.Report) (n uint64) {
+	for _, s := range r.Shards {
+		n += s.Signed
+	}
+	return n
+}
+
+// printRoots prints the root of the log, or those of its shards.
+func (c *cli) printRoots(r ledger.Report) {
+	if len(r.Shards) == 1 {
+		fmt.Fprintf(c.stdout, "root  %s\n", hex.EncodeToString(r.Root[:]))
+		return
+	}
+	for _, s := range shardLines(r) {
+		fmt.Fprintf(c.stdout, "shard %d  %s, root %s\n", s.Shard, plural(s.Entries, "entry"), s.Root)
+	}
 }
 
 // verified is err, or the failure that something was found, or that nothing

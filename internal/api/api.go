@@ -40,7 +40,7 @@ type Kernel interface {
 	RevokeToken(ctx context.Context, caller kernel.Caller, id string) error
 
 	Checkpoint(context.Context, kernel.Caller) (signedNote string, err error)
-	LatestCheckpoint(context.Context) (signedNote string, err error)
+	LatestCheckpoint(ctx context.Context, shard *int) (signedNote string, err error)
 	PolicyVersion() string
 	Ready(context.Context) error
 }

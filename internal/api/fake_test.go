@@ -104,7 +104,7 @@ func (f *fake) RevokeToken(_ context.Context, _ kernel.Caller, id string) error 
 
 func (f *fake) Checkpoint(context.Context, kernel.Caller) (string, error) { return note, nil }
 
-func (f *fake) LatestCheckpoint(context.Context) (string, error) { return note, nil }
+func (f *fake) LatestCheckpoint(context.Context, *int) (string, error) { return note, nil }
 
 const note = "kernel.example/log\n7\nqvQ3ZyH3nJ8yLtmGCWm1Q2iZcQ0Zk0LJmYB8oBzvN1Q=\n\n— kernel.example/log AAAAAA==\n"
 

@@ -19,7 +19,7 @@ const defaultPage = 100
 
 // queryParams are the query parameters of GET /v1/decisions.
 func queryParams() []string {
-	return []string{"agent", "action", "decision", "since", "until", "limit", "cursor"}
+	return []string{"agent", "action", "decision", "since", "until", "limit", "cursor", "shard"}
 }
 
 // A query is the query string of a call: each parameter once, none empty.
@@ -97,6 +97,9 @@ func decisionQuery(q query) (gate.DecisionQuery, error) {
 	if out.Until, err = q.instant("until"); err != nil {
 		return gate.DecisionQuery{}, err
 	}
+	if out.Shard, err = q.shard(); err != nil {
+		return gate.DecisionQuery{}, err
+	}
 	out.Limit, err = limitOf(q)
 	return out, err
 }
@@ -112,6 +115,21 @@ func limitOf(q query) (int, error) {
 		return 0, kernel.Errorf(kernel.Invalid, "limit is a number between 1 and %d", gate.MaxPage).At("limit")
 	}
 	return int(n), nil
+}
+
+// shard reads the number of a shard of the log; nil where none is given.
+func (q query) shard() (*int, error) {
+	text, given := q["shard"]
+	if !given {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || strconv.FormatUint(n, 10) != text {
+		return nil, kernel.Errorf(kernel.Invalid, "shard is a number, 0 or more").At("shard").
+			WithHint("entry.shard of a decision is one")
+	}
+	shard := int(n)
+	return &shard, nil
 }
 
 func (q query) name(param string) (string, error) {

@@ -57,7 +57,7 @@ func routes() []route {
 		{method: "GET", path: "/v1/grants/{id}", roles: anyone, serve: (*door).grant},
 		{method: "POST", path: "/v1/grants/{id}:redeem", roles: askers, body: true, door: doorGrants, serve: (*door).redeem},
 		{method: "POST", path: "/v1/grants/{id}:settle", roles: askers, body: true, door: doorGrants, serve: (*door).settle},
-		{method: "GET", path: "/v1/log/checkpoint", roles: readers, serve: (*door).latestCheckpoint},
+		{method: "GET", path: "/v1/log/checkpoint", roles: readers, params: []string{"shard"}, serve: (*door).latestCheckpoint},
 		{method: "POST", path: "/v1/log/checkpoint", roles: []kernel.Role{admin}, body: true, serve: (*door).signCheckpoint},
 
 		{method: "GET", path: "/.well-known/jwks.json", public: true, serve: (*door).jwks},

@@ -12,7 +12,11 @@ const plainText = "text/plain; charset=utf-8"
 
 // latestCheckpoint is GET /v1/log/checkpoint.
 func (d *door) latestCheckpoint(c *call) (reply, error) {
-	note, err := d.cfg.Kernel.LatestCheckpoint(c.ctx)
+	shard, err := c.query.shard()
+	if err != nil {
+		return reply{}, err
+	}
+	note, err := d.cfg.Kernel.LatestCheckpoint(c.ctx, shard)
 	if err != nil {
 		return reply{}, err
 	}

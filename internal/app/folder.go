@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -28,8 +29,47 @@ func (f Folder) LogKey() string { return filepath.Join(f.Path, "log.key") }
 // LogPub is the key that verifies them.
 func (f Folder) LogPub() string { return filepath.Join(f.Path, "log.pub") }
 
-// CheckpointFile is the latest signed checkpoint.
-func (f Folder) CheckpointFile() string { return filepath.Join(f.Path, "log.checkpoint") }
+// CheckpointFile is the latest signed checkpoint, of shard 0.
+func (f Folder) CheckpointFile() string { return f.ShardCheckpoint(0) }
+
+// ShardCheckpoint is the latest checkpoint of a shard that this node signed:
+// log.checkpoint, or log-1.checkpoint for shard 1.
+func (f Folder) ShardCheckpoint(shard int) string {
+	return filepath.Join(f.Path, checkpointName(shard))
+}
+
+func checkpointName(shard int) string {
+	if shard == 0 {
+		return "log.checkpoint"
+	}
+	return fmt.Sprintf("log-%d.checkpoint", shard)
+}
+
+// checkpointOf is the shard whose checkpoint a file of this name holds.
+func checkpointOf(name string) (shard int, ok bool) {
+	if name == checkpointName(0) {
+		return 0, true
+	}
+	digits, _ := strings.CutPrefix(name, "log-")
+	digits, ok = strings.CutSuffix(digits, ".checkpoint")
+	shard, err := strconv.Atoi(digits)
+	return shard, ok && err == nil && shard > 0 && checkpointName(shard) == name
+}
+
+// checkpoints are the checkpoint files that are there, by shard.
+func (f Folder) checkpoints() map[int]string {
+	files := map[int]string{}
+	list, err := os.ReadDir(f.Path)
+	if err != nil {
+		return files // there is no folder, and none in it
+	}
+	for _, e := range list {
+		if shard, ok := checkpointOf(e.Name()); ok {
+			files[shard] = filepath.Join(f.Path, e.Name())
+		}
+	}
+	return files
+}
 
 // AdminToken is the token of the administrator on this machine.
 func (f Folder) AdminToken() string { return filepath.Join(f.Path, "admin.token") }
@@ -117,6 +157,11 @@ func (f Folder) own(name string) bool {
 		if name == base || strings.HasPrefix(name, base+".") && strings.HasSuffix(name, unfinished) {
 			return true
 		}
+	}
+	if i := strings.Index(name, ".checkpoint"); i >= 0 {
+		_, ok := checkpointOf(name[:i+len(".checkpoint")])
+		rest := name[i+len(".checkpoint"):]
+		return ok && (rest == "" || strings.HasPrefix(rest, ".") && strings.HasSuffix(rest, unfinished))
 	}
 	return false
 }

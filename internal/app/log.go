@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -75,12 +76,40 @@ func rowOf(row store.Entry) Row {
 	return r
 }
 
-// List yields the entries that a query selects. Queries go by columns, so an
-// entry whose columns were changed may be missing: only Verify tells.
-func (l *Log) List(ctx context.Context, q store.Query) iter.Seq2[Row, error] {
+// Shards returns the shards there are, shard 0 first; or, with one of them, it
+// alone. One that is not there is an error.
+func (l *Log) Shards(ctx context.Context, only *int) ([]int, error) {
+	shards, err := l.db.Shards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(shards, 0) {
+		shards = append([]int{0}, shards...)
+	}
+	if only == nil {
+		return shards, nil
+	}
+	if !slices.Contains(shards, *only) {
+		last := shards[len(shards)-1]
+		return nil, kernel.Errorf(kernel.NotFound, "the log of %s has no shard %d", l.folder.Path, *only).
+			WithHint("its shards are numbered up to %d; \"kernel log verify\" lists them", last)
+	}
+	return []int{*only}, nil
+}
+
+// List yields the entries that a query selects, of several shards as one log in
+// the order of their instants. Queries go by columns, so an entry whose columns
+// were changed may be missing: only Verify tells.
+func (l *Log) List(ctx context.Context, shards []int, q store.Query) iter.Seq2[Row, error] {
+	queries := make([]store.Query, len(shards))
+	for i, shard := range shards {
+		queries[i] = q
+		queries[i].Shard = shard
+	}
 	return func(yield func(Row, error) bool) {
-		for e, err := range l.db.Entries(ctx, q) {
-			if !yield(rowOf(e), err) {
+		n := 0
+		for e, err := range store.Merged(ctx, l.db, queries) {
+			if n++; !yield(rowOf(e), err) || n == q.Limit {
 				return
 			}
 		}
@@ -95,16 +124,16 @@ type Shown struct {
 	Digest  string         `json:"request_digest,omitzero"`
 }
 
-// Show returns the entry with a number, or of a decision with an id.
-func (l *Log) Show(ctx context.Context, name string) (Shown, error) {
+// Show returns the entry of a shard with a number, or of a decision with an id.
+func (l *Log) Show(ctx context.Context, shard int, name string) (Shown, error) {
 	entry := func() (store.Entry, error) { return l.db.EntryByID(ctx, name) }
 	if seq, err := strconv.ParseUint(name, 10, 63); err == nil {
-		entry = func() (store.Entry, error) { return l.db.Entry(ctx, 0, seq) }
+		entry = func() (store.Entry, error) { return l.db.Entry(ctx, shard, seq) }
 	}
 	e, err := entry()
 	if errors.Is(err, store.ErrNotFound) {
-		return Shown{}, kernel.Errorf(kernel.NotFound, "no entry %q in the log of %s", name, l.folder.Path).
-			WithHint("name a number or a decision id; \"kernel log list\" shows both")
+		return Shown{}, kernel.Errorf(kernel.NotFound, "no entry %q in shard %d of the log of %s", name, shard, l.folder.Path).
+			WithHint("name a number, with --shard, or a decision id; \"kernel log list\" shows them")
 	}
 	if err != nil {
 		return Shown{}, err
@@ -178,8 +207,14 @@ func (l *Log) counted(ctx context.Context) (store.Reader, error) {
 	if l.seen == nil {
 		return l.db, nil
 	}
-	head, err := l.db.Head(ctx, 0)
-	return &counter{engine: l.db, of: head.Size, seen: l.seen}, err
+	shards, err := l.Shards(ctx, nil)
+	c := &counter{engine: l.db, seen: l.seen}
+	for _, shard := range shards {
+		head, failed := l.db.Head(ctx, shard)
+		err = errors.Join(err, failed)
+		c.of += head.Size
+	}
+	return c, err
 }
 
 type counter struct {
@@ -192,7 +227,7 @@ func (c *counter) Entries(ctx context.Context, q store.Query) iter.Seq2[store.En
 	return func(yield func(store.Entry, error) bool) {
 		for e, err := range c.engine.Entries(ctx, q) {
 			if c.done++; c.done%4096 == 0 {
-				c.seen(e.Seq+1, c.of)
+				c.seen(c.done, c.of)
 			}
 			if !yield(e, err) {
 				return

@@ -22,7 +22,11 @@ const ownFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
 // database.
 func (f Folder) files() []string {
 	db := f.Database()
-	return []string{f.LockFile(), f.LogKey(), f.LogPub(), f.CheckpointFile(), f.AdminToken(), f.GrantKey(), db, db + "-wal", db + "-shm", db + "-journal"}
+	list := []string{f.LockFile(), f.LogKey(), f.LogPub(), f.CheckpointFile(), f.AdminToken(), f.GrantKey(), db, db + "-wal", db + "-shm", db + "-journal"}
+	for _, path := range f.checkpoints() {
+		list = append(list, path)
+	}
+	return list
 }
 
 // inspect refuses the folder when somebody else could have put one of its

@@ -132,7 +132,7 @@ func TestServeOnADatabaseDecidesRecordsAndStartsAgain(t *testing.T) {
 	}
 	defer log.Close()
 	for _, id := range ids {
-		if _, err := log.Show(t.Context(), id); err != nil {
+		if _, err := log.Show(t.Context(), 0, id); err != nil {
 			t.Errorf("Show(%s) = %v, want every acknowledged decision", id, err)
 		}
 	}
@@ -281,7 +281,7 @@ func TestAnotherNodeTakesOverFromAKilledOne(t *testing.T) {
 	}
 	defer log.Close()
 	for _, id := range acknowledged {
-		if _, err := log.Show(t.Context(), id); err != nil {
+		if _, err := log.Show(t.Context(), 0, id); err != nil {
 			t.Errorf("Show(%s) = %v, want every acknowledged decision", id, err)
 		}
 	}

@@ -11,76 +11,127 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
-// checkLog compares the log with the checkpoint that was last published, and
-// reads what was written since and what is in force ([ledger.CheckStart]). The
-// gate compares it with the last one in the store; a database put back from a
-// backup knows nothing of what was published after.
+// checkLog compares every shard of the log with the checkpoints that were last
+// published and stored, and reads what was written since and what is in force
+// ([ledger.CheckStart]). The gate compares its own shard with the last one in
+// the store; a database put back from a backup knows nothing of what was
+// published after.
 func (s *service) checkLog(ctx context.Context, db engine, signer *ledger.Signer) error {
 	published, err := s.vouched(ctx, db, signer)
 	if err != nil {
 		return err
 	}
-	signed, err := ledger.OpenNote(signer.VerifierKey(), published)
+	stored, err := lastStored(ctx, db)
 	if err != nil {
-		return fmt.Errorf("%s: %w; put the file back, and run %s", s.folder.CheckpointFile(), err, s.cfg.verifyCommand(s.folder))
-	}
-	if stored, err := lastStored(ctx, db); err != nil {
 		return err
-	} else if stored != published {
-		if _, err := ledger.NewSealer(ctx, db, signer, 0, published); err != nil {
+	}
+	signed := map[int]uint64{}
+	for shard, note := range published {
+		size, err := openPublished(signer, shard, note)
+		if err != nil {
+			return fmt.Errorf("%s: %w; put the file back, and run %s", s.folder.ShardCheckpoint(shard), err, s.cfg.verifyCommand(s.folder))
+		}
+		signed[shard] = size
+		if note == stored[shard] {
+			continue
+		}
+		if _, err := ledger.NewSealer(ctx, db, signer, shard, note); err != nil {
 			return s.explain(ctx, db, signer, err)
 		}
 	}
-	return s.explain(ctx, db, signer, ledger.CheckStart(ctx, db, signed.Size))
+	for shard, note := range stored {
+		if shard == s.shard() {
+			continue // the gate does
+		}
+		sealer, err := ledger.NewSealer(ctx, db, signer, shard, note)
+		if err != nil {
+			return s.explain(ctx, db, signer, err)
+		}
+		_, signed[shard] = sealer.Latest()
+	}
+	return s.explain(ctx, db, signer, ledger.CheckStart(ctx, db, signed))
 }
 
-// vouched returns the published note. The empty log is signed when it is made,
-// before anything is written to it: a log without a note is one that lost it.
-func (s *service) vouched(ctx context.Context, db engine, signer *ledger.Signer) (string, error) {
+func openPublished(signer *ledger.Signer, shard int, note string) (size uint64, err error) {
+	of, c, err := ledger.OpenShardNote(signer.VerifierKey(), note)
+	if err == nil && of != shard {
+		err = fmt.Errorf("it holds a checkpoint of shard %d", of)
+	}
+	return c.Size, err
+}
+
+// shard is the one that this node writes.
+func (s *service) shard() int {
+	if l, shared := s.store.(*leased); shared {
+		return l.lease.Shard
+	}
+	return 0
+}
+
+// vouched returns the published notes, by shard. An empty shard is signed when
+// it is made, before anything is written to it: a log without a note is one that
+// lost it. A node that was told of the log by any shard's note may go on with
+// another shard by its stored one.
+func (s *service) vouched(ctx context.Context, db engine, signer *ledger.Signer) (map[int]string, error) {
 	published, err := s.folder.published()
-	if err != nil || published != "" {
+	shard := s.shard()
+	if err != nil || published[shard] != "" {
 		return published, err
 	}
-	head, err := db.Head(ctx, 0)
+	head, err := db.Head(ctx, shard)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	last, err := lastStored(ctx, db)
+	stored, err := lastStored(ctx, db)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if head.Size > 0 || last != "" {
-		return "", fmt.Errorf("the log is not served: %s is missing, which vouches for the log; put the file back, and run %s",
-			s.folder.CheckpointFile(), s.cfg.verifyCommand(s.folder))
+	note := stored[shard]
+	empty := head.Size == 0 && note == ""
+	if len(published) == 0 && (!empty || shard > 0) || !empty && note == "" {
+		return nil, fmt.Errorf("the log is not served: %s is missing, which vouches for the log; put the file back, and run %s",
+			s.folder.ShardCheckpoint(shard), s.cfg.verifyCommand(s.folder))
 	}
-	note, err := signer.Sign(merkle.Checkpoint{Origin: signer.Origin(), Root: (&merkle.Tree{}).Root()})
-	if err != nil {
-		return "", err
+	if empty {
+		note, err = signer.Sign(merkle.Checkpoint{Origin: ledger.ShardOrigin(signer.Origin(), shard), Root: (&merkle.Tree{}).Root()})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return note, writeFile(s.folder.CheckpointFile(), []byte(note))
+	published[shard] = note
+	return published, writeFile(s.folder.ShardCheckpoint(shard), []byte(note))
 }
 
-// published returns the note in log.checkpoint, or "" when there is none.
-func (f Folder) published() (string, error) {
-	there, err := exists(f.CheckpointFile())
-	if err != nil || !there {
-		return "", err
+// published returns the notes in the folder, by shard.
+func (f Folder) published() (map[int]string, error) {
+	notes := map[int]string{}
+	for shard, path := range f.checkpoints() {
+		note, err := readBounded(path, maxKeyFile)
+		if err == nil && len(note) == 0 {
+			err = fmt.Errorf("%s is empty, which it never is: put the file back, and run \"kernel log verify --data %s\"", path, f.Path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		notes[shard] = string(note)
 	}
-	note, err := readBounded(f.CheckpointFile(), maxKeyFile)
-	if err == nil && len(note) == 0 {
-		err = fmt.Errorf("%s is empty, which it never is: put the file back, and run \"kernel log verify --data %s\"", f.CheckpointFile(), f.Path)
-	}
-	return string(note), err
+	return notes, nil
 }
 
-func lastStored(ctx context.Context, db store.Reader) (note string, err error) {
+// lastStored returns the note of the largest stored checkpoint of each shard.
+func lastStored(ctx context.Context, db store.Reader) (map[int]string, error) {
+	notes := map[int]string{}
 	for r, err := range db.Records(ctx, ledger.RecordCheckpoint, "") {
 		if err != nil {
-			return "", fmt.Errorf("read the stored checkpoints: %w", err)
+			return nil, fmt.Errorf("read the stored checkpoints: %w", err)
 		}
-		note = string(r.Value)
+		shard, _, err := ledger.ParseCheckpointKey(r.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read the stored checkpoints: %w", err)
+		}
+		notes[shard] = string(r.Value) // among a shard's keys, byte order is that of the sizes
 	}
-	return note, nil
+	return notes, nil
 }
 
 // explain says of a log that was changed which entry differs. Other errors,
@@ -97,11 +148,13 @@ func (s *service) explain(ctx context.Context, db engine, signer *ledger.Signer,
 		report.List[0], s.cfg.verifyCommand(s.folder))
 }
 
-// trust is what the data folder itself vouches for: the published checkpoint.
+// trust is what the data folder itself vouches for: the published checkpoints.
 func (f Folder) trust(verifier string) ledger.Trust {
 	t := ledger.Trust{VerifierKey: verifier, Records: true}
-	if note, err := os.ReadFile(f.CheckpointFile()); err == nil {
-		t.Checkpoints = []string{string(note)}
+	for _, path := range f.checkpoints() {
+		if note, err := os.ReadFile(path); err == nil {
+			t.Checkpoints = append(t.Checkpoints, string(note))
+		}
 	}
 	return t
 }

@@ -144,12 +144,18 @@ func (s *service) openSigned(ctx context.Context) (db engine, signer *ledger.Sig
 
 // hasLog reports whether a store holds a log that some key signed.
 func hasLog(ctx context.Context, r store.Reader) (bool, error) {
-	head, err := r.Head(ctx, 0)
-	if err != nil || head.Size > 0 {
+	shards, err := r.Shards(ctx)
+	if err != nil {
 		return true, err
 	}
+	for _, shard := range shards {
+		head, err := r.Head(ctx, shard)
+		if err != nil || head.Size > 0 {
+			return true, err
+		}
+	}
 	last, err := lastStored(ctx, r)
-	return last != "", err
+	return len(last) > 0, err
 }
 
 // verifyCommand is how the log is looked at, for messages.

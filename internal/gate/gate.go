@@ -144,6 +144,9 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	go g.summarise()
 	go g.watchGrants()
 	go g.follow()
+	if err := g.signEmpty(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("sign the empty shard: %w", err), g.Close(ctx))
+	}
 	return g, g.begun(ctx)
 }
 

@@ -377,7 +377,7 @@ func TestCheckpointsGrowWithTheLog(t *testing.T) {
 	if err != nil || second == first || len(published) != 2 {
 		t.Errorf("after a decision: %q, %v; %d published", second, err, len(published))
 	}
-	if latest, err := h.LatestCheckpoint(t.Context()); err != nil || latest != second {
+	if latest, err := h.LatestCheckpoint(t.Context(), nil); err != nil || latest != second {
 		t.Errorf("LatestCheckpoint = %q, %v", latest, err)
 	}
 }

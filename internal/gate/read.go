@@ -5,10 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/strixlabs/execution-kernel"
@@ -23,6 +26,7 @@ type DecisionQuery struct {
 	Since, Until  time.Time // [Since, Until)
 	Limit         int       // 1…1000
 	Cursor        string    // DecisionPage.NextCursor of the page before
+	Shard         *int      // of the log; nil: all of them, as one
 }
 
 // A DecisionPage is one page of a query.
@@ -109,28 +113,76 @@ func (g *Gate) Decisions(ctx context.Context, caller kernel.Caller, q DecisionQu
 	default:
 		return DecisionPage{}, kernel.Errorf(kernel.Forbidden, "the caller may not read decisions")
 	}
-	return g.page(ctx, sq, q.Limit)
+	return g.page(ctx, q, sq)
 }
 
-func (g *Gate) page(ctx context.Context, sq store.Query, limit int) (DecisionPage, error) {
+func (g *Gate) page(ctx context.Context, q DecisionQuery, sq store.Query) (DecisionPage, error) {
+	queries, err := g.queries(ctx, q, sq)
+	if err != nil {
+		return DecisionPage{}, err
+	}
 	page := DecisionPage{Decisions: []kernel.Decision{}}
-	var last uint64
-	for row, err := range g.cfg.Store.Entries(ctx, sq) {
+	var last store.Spot
+	for row, err := range store.Merged(ctx, g.cfg.Store, queries) {
 		if err != nil {
 			return DecisionPage{}, unavailable("the log could not be read")
 		}
-		if len(page.Decisions) == limit {
+		if len(page.Decisions) == q.Limit {
 			page.NextCursor = cursor(last)
 			return page, nil
 		}
 		d, err := g.fromEntry(row)
 		if err != nil {
-			return DecisionPage{}, fmt.Errorf("entry %d: %w", row.Seq, err)
+			return DecisionPage{}, fmt.Errorf("entry %d of shard %d: %w", row.Seq, row.Shard, err)
 		}
 		page.Decisions = append(page.Decisions, d)
-		last = row.Seq
+		last = store.SpotOf(row)
 	}
 	return page, nil
+}
+
+// queries are the query of each shard, from where the page before ended.
+func (g *Gate) queries(ctx context.Context, q DecisionQuery, sq store.Query) ([]store.Query, error) {
+	shards, err := g.shardsOf(ctx, q.Shard)
+	if err != nil {
+		return nil, err
+	}
+	var from store.Spot
+	if q.Cursor != "" {
+		if from, err = parseCursor(q.Cursor); err != nil {
+			return nil, kernel.Errorf(kernel.Invalid, "no such cursor").At("cursor").
+				WithHint("send next_cursor of the page before, unchanged")
+		}
+	}
+	list := make([]store.Query, len(shards))
+	for i, shard := range shards {
+		list[i] = sq
+		list[i].Shard = shard
+		if q.Cursor != "" {
+			list[i] = list[i].Before(from)
+		}
+	}
+	return list, nil
+}
+
+// shardsOf lists the shards of the log, or the one that is asked for.
+func (g *Gate) shardsOf(ctx context.Context, only *int) ([]int, error) {
+	shards, err := g.cfg.Store.Shards(ctx)
+	if err != nil {
+		return nil, unavailable("the shards of the log could not be listed")
+	}
+	if !slices.Contains(shards, g.shard()) { // nothing was written to it yet
+		shards = append(shards, g.shard())
+		slices.Sort(shards)
+	}
+	if only == nil {
+		return shards, nil
+	}
+	if !slices.Contains(shards, *only) {
+		return nil, kernel.Errorf(kernel.Invalid, "the log has no shard %d", *only).At("shard").
+			WithHint("leave it out; entry.shard of a decision names one that there is")
+	}
+	return []int{*only}, nil
 }
 
 func (q DecisionQuery) rows() (store.Query, error) {
@@ -152,14 +204,6 @@ func (q DecisionQuery) rows() (store.Query, error) {
 	if !q.Until.IsZero() {
 		sq.Until = q.Until.UnixNano()
 	}
-	if q.Cursor != "" {
-		from, err := parseCursor(q.Cursor)
-		if err != nil {
-			return store.Query{}, kernel.Errorf(kernel.Invalid, "no such cursor").At("cursor").
-				WithHint("send next_cursor of the page before, unchanged")
-		}
-		sq.From = from
-	}
 	return sq, nil
 }
 
@@ -174,6 +218,9 @@ func (q DecisionQuery) values() url.Values {
 	set("agent", q.Agent)
 	set("action", q.Action)
 	set("cursor", q.Cursor)
+	if q.Shard != nil {
+		set("shard", strconv.Itoa(*q.Shard))
+	}
 	if q.Decision != nil {
 		set("decision", q.Decision.String())
 	}
@@ -186,22 +233,30 @@ func (q DecisionQuery) values() url.Values {
 	return v
 }
 
-// A cursor is opaque to callers: the seq below which the next page begins. 0
-// cannot be one, since nothing lies below.
-func cursor(seq uint64) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(seq, 10)))
+// A cursor is opaque to callers: where the last entry of a page stands. What is
+// written later stands before the first page, so that no page shows an entry
+// twice or leaves one out.
+func cursor(last store.Spot) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "[%d,%d,%d]", last.Instant, last.Shard, last.Seq))
 }
 
-func parseCursor(s string) (uint64, error) {
+func parseCursor(s string) (store.Spot, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
-		return 0, err
+		return store.Spot{}, err
 	}
-	seq, err := strconv.ParseUint(string(raw), 10, 64)
-	if err == nil && seq == 0 {
-		err = errors.New("nothing lies below entry 0")
+	var parts []int64
+	if err := json.Unmarshal(raw, &parts); err != nil {
+		return store.Spot{}, err
 	}
-	return seq, err
+	if len(parts) != 3 || min(parts[0], parts[1], parts[2]) < 0 || parts[1] > math.MaxInt32 {
+		return store.Spot{}, errors.New("not where an entry stands")
+	}
+	spot := store.Spot{Instant: parts[0], Shard: int(parts[1]), Seq: uint64(parts[2])}
+	if cursor(spot) != s {
+		return store.Spot{}, errors.New("not as it was written")
+	}
+	return spot, nil
 }
 
 // access records that a caller reads what is not its own, before it does.

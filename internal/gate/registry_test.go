@@ -120,7 +120,7 @@ func (h *house) sound(t *testing.T) {
 	if err != nil || len(replayed.List) > 0 {
 		t.Errorf("Replay = %v, %v", replayed.List, err)
 	}
-	if err := ledger.CheckStart(t.Context(), h.store, h.Size()); err != nil {
+	if err := ledger.CheckStart(t.Context(), h.store, map[int]uint64{0: h.Size()}); err != nil {
 		t.Errorf("CheckStart = %v", err)
 	}
 }
@@ -416,7 +416,7 @@ func TestRecordsOfTheRegistryThatSomebodyChangedAreFound(t *testing.T) {
 		if err != nil || len(report.List) != 1 {
 			t.Errorf("%s: Verify finds %v, %v", name, report.List, err)
 		}
-		if err := ledger.CheckStart(t.Context(), h.store, 0); !errors.Is(err, ledger.ErrDiffers) {
+		if err := ledger.CheckStart(t.Context(), h.store, nil); !errors.Is(err, ledger.ErrDiffers) {
 			t.Errorf("%s: CheckStart = %v", name, err)
 		}
 	}

@@ -19,6 +19,14 @@ type seal struct {
 
 	anchored time.Time       // when the last checkpoint that stays was signed
 	passing  store.RecordKey // the record of the latest checkpoint, unless it stays
+
+	seen map[int]sighting // of other shards
+}
+
+// A sighting is what was last witnessed of another shard.
+type sighting struct {
+	size uint64
+	at   time.Time
 }
 
 // anchorEvery is how often a checkpoint's record stays for good. Those signed
@@ -29,32 +37,56 @@ const anchorEvery = 10 * time.Minute
 // load continues from the last checkpoint that was persisted. It fails when
 // the log is not the one that was signed.
 func (s *seal) load(ctx context.Context, r store.Reader, signer *ledger.Signer, shard int) error {
-	last := ""
-	for rec, err := range r.Records(ctx, ledger.RecordCheckpoint, "") {
-		if err != nil {
-			return err
-		}
-		of, _, err := ledger.ParseCheckpointKey(rec.Key)
-		if err != nil {
-			return err
-		}
-		if of == shard {
-			last = string(rec.Value)
-		}
+	last, err := lastNote(ctx, r, shard, 0)
+	if err != nil {
+		return err
 	}
-	var err error
 	s.sealer, err = ledger.NewSealer(ctx, r, signer, shard, last)
 	return err
 }
 
-// LatestCheckpoint returns the latest signed note, or NotFound.
-func (g *Gate) LatestCheckpoint(context.Context) (string, error) {
-	g.seal.mu.Lock()
-	defer g.seal.mu.Unlock()
-	note, _ := g.seal.sealer.Latest()
+// LatestCheckpoint returns the latest signed note of a shard, or NotFound; of
+// the one that this gate writes where none is named.
+func (g *Gate) LatestCheckpoint(ctx context.Context, shard *int) (string, error) {
+	note := ""
+	if shard == nil || *shard == g.shard() {
+		g.seal.mu.Lock()
+		defer g.seal.mu.Unlock()
+		note, _ = g.seal.sealer.Latest()
+	} else {
+		if _, err := g.shardsOf(ctx, shard); err != nil {
+			return "", err
+		}
+		var err error
+		if note, err = lastNote(ctx, g.cfg.Store, *shard, 0); err != nil {
+			return "", unavailable("the checkpoints could not be read")
+		}
+	}
 	if note == "" {
 		return "", kernel.Errorf(kernel.NotFound, "no checkpoint was signed yet").
 			WithHint("kernel log checkpoint signs one")
+	}
+	return note, nil
+}
+
+// lastNote returns the stored checkpoint of a shard with the largest size, from
+// a size on; "" when there is none.
+func lastNote(ctx context.Context, r store.Reader, shard int, from uint64) (note string, err error) {
+	after := ""
+	if from > 0 {
+		after = ledger.CheckpointKey(shard, from-1).Key
+	}
+	for rec, err := range r.Records(ctx, ledger.RecordCheckpoint, after) {
+		if err != nil {
+			return "", err
+		}
+		of, _, err := ledger.ParseCheckpointKey(rec.Key)
+		if err != nil {
+			return "", err
+		}
+		if of == shard {
+			note = string(rec.Value) // among a shard's keys, byte order is that of the sizes
+		}
 	}
 	return note, nil
 }
@@ -69,6 +101,14 @@ func (g *Gate) Checkpoint(ctx context.Context, caller kernel.Caller) (string, er
 	}
 	g.seal.mu.Lock()
 	defer g.seal.mu.Unlock()
+	note, err := g.sign(ctx)
+	if err == nil {
+		err = g.witness(ctx)
+	}
+	return note, err
+}
+
+func (g *Gate) sign(ctx context.Context) (string, error) {
 	if note, size := g.seal.sealer.Latest(); note != "" && size == g.Size() {
 		return note, nil
 	}
@@ -90,6 +130,18 @@ func (g *Gate) Checkpoint(ctx context.Context, caller kernel.Caller) (string, er
 		err = g.cfg.OnPublish(sealed.Note)
 	}
 	return sealed.Note, err
+}
+
+// signEmpty signs a later shard before anything is written to it: one that has
+// entries and no checkpoint lost it. Shard 0 has a published one from the start.
+func (g *Gate) signEmpty(ctx context.Context) error {
+	if note, _ := g.seal.sealer.Latest(); note != "" || g.shard() == 0 || g.Size() > 0 {
+		return nil
+	}
+	g.seal.mu.Lock()
+	defer g.seal.mu.Unlock()
+	_, err := g.sign(ctx)
+	return err
 }
 
 // keep persists a checkpoint, in place of the one before unless that stays.

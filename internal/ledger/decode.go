@@ -90,6 +90,12 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 	if p := w.Bundle; p != nil {
 		e.Bundle = &Pushed{Version: p.Version, Rules: p.Rules, Passed: p.Passed, Failed: p.Failed, Reason: p.Reason}
 	}
+	if x := w.Witness; x != nil {
+		e.Witness = &Witnessed{Shard: x.Shard, Size: x.Size}
+		if e.Witness.Root, err = parseHash("root", x.Root); err != nil {
+			return e, err
+		}
+	}
 	if a := w.Access; a != nil {
 		e.Access = &Access{What: a.What, Query: a.Query}
 	}

@@ -70,6 +70,21 @@ func (c *canonical) entry(e Entry) {
 		c.token(e.Token)
 	}
 	c.integer("v", Version)
+	if kind == KindWitness {
+		c.witness(e)
+	}
+	c.close('}')
+}
+
+func (c *canonical) witness(e Entry) {
+	w := e.Witness
+	if w.Shard < 0 || w.Shard > math.MaxInt32 || w.Shard == e.Shard || w.Size > maxInteger {
+		c.keep(fmt.Errorf("a witness entry says what another shard was, not %d entries of shard %d", w.Size, w.Shard))
+	}
+	c.object("witness")
+	c.text("root", hex.EncodeToString(w.Root[:]))
+	c.integer("shard", int64(w.Shard))
+	c.integer("size", int64(w.Size))
 	c.close('}')
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/merkle"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
@@ -29,11 +30,12 @@ const (
 	KindGrant    Kind = "grant"    // a grant was issued, redeemed, settled, or expired
 	KindGrantKey Kind = "grantkey" // a key that signs grants was added or retired
 	KindRegistry Kind = "registry" // a principal, a resource, a delegation or a kill switch was set or removed
+	KindWitness  Kind = "witness"  // another shard of the log was seen, and was this
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindGrant, KindGrantKey}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindGrant, KindGrantKey, KindWitness}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -56,6 +58,7 @@ type Entry struct {
 	Registry *RegistryChange
 	Grant    *GrantChange
 	GrantKey *GrantKeyChange
+	Witness  *Witnessed
 }
 
 // Decided is the body of a decision. The request is not in it: it and its
@@ -125,6 +128,14 @@ type RegistryChange struct {
 	Reason  string // for people, where one was given
 }
 
+// Witnessed is the body of a witness entry: what a signed checkpoint says that
+// another shard was. A shard that is cut off later, or gone, is missed by it.
+type Witnessed struct {
+	Shard int
+	Size  uint64 // its entries
+	Root  merkle.Hash
+}
+
 // Access is the body of an access entry: who read is the entry's caller.
 type Access struct {
 	What  string // what was read: "decision", "decisions", "explain", "dryrun"
@@ -148,6 +159,7 @@ func (e Entry) Kind() Kind {
 		{e.Registry != nil, KindRegistry},
 		{e.Grant != nil, KindGrant},
 		{e.GrantKey != nil, KindGrantKey},
+		{e.Witness != nil, KindWitness},
 	} {
 		if b.set {
 			kind = b.kind

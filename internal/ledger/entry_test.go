@@ -184,6 +184,10 @@ func golden(t *testing.T) map[string]ledger.Entry {
 				Change: "added", KID: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
 			}
 		}),
+		"witness": with(8, func(e *ledger.Entry) {
+			e.Door, e.Caller = "", "kernel"
+			e.Witness = &ledger.Witnessed{Shard: 3, Size: 41823, Root: commitment}
+		}),
 		"access": with(6, func(e *ledger.Entry) {
 			e.Access = &ledger.Access{What: "decisions", Query: "agent=agent-001&limit=100"}
 		}),

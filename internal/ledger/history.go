@@ -2,8 +2,10 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -19,6 +21,40 @@ const raceGrace = time.Minute
 // tokenPrefix begins the principals that are tokens.
 const tokenPrefix = "token:"
 
+// Nodes of one log learn from each other within nodeLag, and the clock of one
+// is at most nodeSkew ahead of another's. What one shard says about another's
+// entries is held to no more than that; inside a shard the order is exact.
+const (
+	nodeSkew = time.Second
+	nodeLag  = 2 * time.Second
+)
+
+// A mark is where in the log something changed.
+type mark struct {
+	shard   int
+	seq     uint64
+	instant time.Time
+	batch   string
+}
+
+func markOf(e Entry) mark { return mark{e.Shard, e.Seq, e.Instant, e.Batch} }
+
+// known reports whether an entry may rest on a change.
+func (m mark) known(e Entry) bool {
+	if m.shard == e.Shard {
+		return m.seq < e.Seq
+	}
+	return !m.instant.After(e.Instant.Add(nodeSkew))
+}
+
+// unknown reports whether an entry may not have known a change.
+func (m mark) unknown(e Entry) bool {
+	if m.shard == e.Shard {
+		return m.seq > e.Seq
+	}
+	return !e.Instant.After(m.instant.Add(nodeLag))
+}
+
 // A history is what the entries so far say was in force: which policy, which
 // tokens. It grows with the number of tokens and policies, not of decisions.
 type history struct {
@@ -29,41 +65,63 @@ type history struct {
 	registryPast
 }
 
-// A policyPast is which policy the entries so far made the active one.
-type policyPast struct {
-	batch  string // of the entry before
-	before string // the policy active when that batch began
-	active string // the policy active now
+// A policyPast is which policies the entries made the active one, in order.
+type policyPast struct{ changes []activation }
+
+type activation struct {
+	mark
+	version string
 }
 
-// enter takes the batch of the next entry.
-func (p *policyPast) enter(batch string) {
-	if batch != p.batch {
-		p.batch, p.before = batch, p.active
+func (p *policyPast) active() string {
+	if len(p.changes) == 0 {
+		return ""
 	}
+	return p.changes[len(p.changes)-1].version
 }
 
-// change takes a policy entry and returns what contradicts those before it.
-func (p *policyPast) change(c *PolicyChange) (problems []string) {
-	if c.Previous != p.active && c.Previous != p.before {
-		problems = append(problems, fmt.Sprintf("it says that policy %q was active before it, the entries say %q", c.Previous, p.active))
+// change takes the next policy entry and returns what contradicts those before
+// it. Inside a batch it may name the one that was active before the batch.
+func (p *policyPast) change(e Entry) (problems []string) {
+	c, n := e.Policy, len(p.changes)
+	for n > 0 && p.changes[n-1].batch == e.Batch {
+		n--
 	}
-	p.active = c.Version
+	before := ""
+	if n > 0 {
+		before = p.changes[n-1].version
+	}
+	if active := p.active(); c.Previous != active && c.Previous != before {
+		problems = append(problems, fmt.Sprintf("it says that policy %q was active before it, the entries say %q", c.Previous, active))
+	}
+	p.changes = append(p.changes, activation{markOf(e), c.Version})
 	return problems
 }
 
-// decided returns what contradicts that a policy decided here. Inside a batch
-// the one before may have: the change is in force from its commit on.
-func (p *policyPast) decided(version string) (problems []string) {
-	if version == "" || version != p.active && version != p.before {
-		problems = append(problems, fmt.Sprintf("it was decided under policy %s, but %s was active", version, orNone(p.active)))
+// decided returns what contradicts that the policy of a decision decided there.
+func (p *policyPast) decided(e Entry) (problems []string) {
+	version, last := e.Decision.Verdict.PolicyVersion, ""
+	later := func(i int) bool { return p.changes[i].instant.After(e.Instant.Add(2 * nodeSkew)) }
+	for i := sort.Search(len(p.changes), later) - 1; i >= 0; i-- {
+		a := &p.changes[i]
+		if !a.known(e) {
+			continue
+		}
+		if a.version == version && version != "" {
+			return nil
+		}
+		// A policy decides from the commit of its entry on, not in its batch.
+		if last = cmp.Or(last, a.version); !a.unknown(e) && a.batch != e.Batch {
+			break
+		}
 	}
-	return problems
+	return []string{fmt.Sprintf("it was decided under policy %s, but %s was active", version, orNone(last))}
 }
 
 // A tokenPast is what the token entries say of one token.
 type tokenPast struct {
-	TokenChange           // as it was created
+	TokenChange // as it was created
+	created     mark
 	revoked     time.Time // zero: it is not
 }
 
@@ -82,27 +140,21 @@ func isDecision(body []byte) bool {
 	return bytes.Contains(body, []byte(`,"kind":"decision",`)) && !bytes.Contains(body, []byte(`,"kind":"registry",`))
 }
 
-// follow takes the next entry and returns what contradicts those before it.
-func (h *history) follow(e Entry) (problems []string) {
-	h.enter(e.Batch)
+// change takes the next entry that changes what is in force, and returns what
+// contradicts those before it. Entries of other kinds change nothing.
+func (h *history) change(e Entry) (problems []string) {
 	switch {
 	case e.Policy != nil:
-		return h.policy(e.Policy)
+		h.seen[e.Policy.Version] = true
+		return h.policyPast.change(e)
 	case e.Bundle != nil:
 		h.seen[e.Bundle.Version] = true
 	case e.Token != nil:
 		return h.token(e)
 	case e.Registry != nil:
 		return h.registry(e)
-	case e.Decision != nil:
-		return h.decision(e)
 	}
 	return nil
-}
-
-func (h *history) policy(p *PolicyChange) (problems []string) {
-	h.seen[p.Version] = true
-	return h.change(p)
 }
 
 func (h *history) token(e Entry) []string {
@@ -114,7 +166,7 @@ func (h *history) token(e Entry) []string {
 	case t.Change == "created" && t.Hash != "" && h.byHash[t.Hash] != "":
 		return []string{"token " + t.ID + " has the secret of token " + h.byHash[t.Hash]}
 	case t.Change == "created":
-		h.tokens[t.ID] = &tokenPast{TokenChange: *t}
+		h.tokens[t.ID] = &tokenPast{TokenChange: *t, created: markOf(e)}
 		if t.Hash != "" {
 			h.byHash[t.Hash] = t.ID
 		}
@@ -137,8 +189,12 @@ func (p *tokenPast) same(t TokenChange) bool {
 		slices.Equal(p.SpeaksFor, t.SpeaksFor) && p.Expires.Equal(t.Expires) && p.Hash == t.Hash && p.Principal == t.Principal
 }
 
+// decision returns what contradicts a decision; other entries nothing does.
 func (h *history) decision(e Entry) (problems []string) {
-	problems = h.decided(e.Decision.Verdict.PolicyVersion)
+	if e.Decision == nil {
+		return nil
+	}
+	problems = h.decided(e)
 	id, isToken := strings.CutPrefix(e.Caller, tokenPrefix)
 	if !isToken {
 		if e.Caller != "dev" { // the caller of a kernel that runs with --dev
@@ -148,7 +204,7 @@ func (h *history) decision(e Entry) (problems []string) {
 	}
 	past, known := h.tokens[id]
 	switch {
-	case !known:
+	case !known || !past.created.known(e):
 		return append(problems, "its caller is token "+id+", which no entry before it created")
 	case !past.revoked.IsZero() && e.Instant.Sub(past.revoked) > raceGrace:
 		problems = append(problems, "its caller is token "+id+", which was revoked at "+past.revoked.Format(time.RFC3339))

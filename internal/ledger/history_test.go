@@ -78,7 +78,7 @@ func TestDecisionsOfWhatWasNotInForceAreNamed(t *testing.T) {
 		{"a token without its record", []ledger.Entry{{Token: &ledger.TokenChange{Change: "created", ID: "T3", Name: "n", Roles: []kernel.Role{kernel.RoleAdmin}, Hash: "h3"}}}, `the record of token "T3" is missing`},
 	} {
 		s := told(t, c.more...)
-		err := ledger.CheckStart(t.Context(), s, 0)
+		err := ledger.CheckStart(t.Context(), s, nil)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: CheckStart = %v, want %q", c.name, err, c.want)
 		}
@@ -95,7 +95,7 @@ func TestForgedRecordsAreNamed(t *testing.T) {
 		{"token", "h2", `{"id":"T2","hash":"h2","name":"n","role":"admin","created":"2027-01-15T09:00:00Z"}`, `the record of token "T2": no entry says`},
 		{"token", "h2", `{"id":"T1","hash":"h2","name":"n","role":"agent","agent":"agent-001","created":"2027-01-15T09:00:00Z"}`, `the record of token "T1": it is not the token`},
 		{"request", `["token:T1","agent-001","r"]`, "99", "there is no entry 99"},
-		{"request", `["token:T1","agent-001","r"]`, "0", "entry 0 of shard 0 is no decision of that caller"},
+		{"request", `["token:T1","agent-001","r"]`, "0", "entry 0 is no decision of that caller"},
 		{"bundle", "sha256:x", `[]`, "the bundle record sha256:x"},
 	} {
 		s := told(t)

@@ -17,6 +17,9 @@ type Place struct {
 	Seq   uint64
 }
 
+// String names the entry as findings do.
+func (p Place) String() string { return Finding{Shard: p.Shard, Seq: p.Seq, HasSeq: true}.place() }
+
 // Text is the JSON array [shard, seq].
 func (p Place) Text() []byte { return fmt.Appendf(nil, "[%d,%d]", p.Shard, p.Seq) }
 

@@ -49,11 +49,10 @@ func (v *verification) records(ctx context.Context) error {
 
 // orFinding makes a failure to read a finding, unless ctx ended.
 func (v *verification) orFinding(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() == nil {
-		v.log("the records could not be read: %v", err)
-		return nil
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return ctx.Err()
+	return v.unreadable(nil, "the records could not be read", err)
 }
 
 // inForce checks the tokens and the active policy. A kernel that runs may have
@@ -64,21 +63,51 @@ func (v *verification) inForce(ctx context.Context) error {
 		if err != nil {
 			return v.orFinding(ctx, err)
 		}
-		head, err := v.reader.Head(ctx, onlyShard)
-		if len(problems) == 0 || err != nil || head.Size <= v.next || v.Count > 0 {
-			v.all(problems)
+		if len(problems) == 0 || v.Count > 0 || !v.grown(ctx) {
+			v.listed(problems)
 			return ctx.Err()
 		}
-		if err := v.orFinding(ctx, v.readFrom(ctx, v.next)); err != nil {
+		if err := v.readOn(ctx); err != nil {
 			return err
 		}
 	}
 	problems, err := v.differences(ctx)
-	v.all(problems)
+	v.listed(problems)
 	return v.orFinding(ctx, err)
 }
 
-func (v *verification) all(problems []string) {
+// grown reports whether there are entries that were not read yet.
+func (v *verification) grown(ctx context.Context) bool {
+	for _, p := range v.all() {
+		if head, err := v.reader.Head(ctx, p.shard); err == nil && head.Size > p.next {
+			return true
+		}
+	}
+	return false
+}
+
+// readOn reads what was written since every shard was read.
+func (v *verification) readOn(ctx context.Context) error {
+	for _, p := range v.all() {
+		if err := p.begin(ctx); err != nil {
+			return err
+		}
+	}
+	if err := v.foresee(ctx); err != nil {
+		return err
+	}
+	for _, p := range v.all() {
+		if err := v.orFinding(ctx, p.readFrom(ctx, p.next)); err != nil {
+			return err
+		}
+		if p.bodies != nil {
+			p.root = p.bodies.Root()
+		}
+	}
+	return nil
+}
+
+func (v *verification) listed(problems []string) {
 	for _, p := range problems {
 		v.log("%s", p)
 	}
@@ -109,8 +138,8 @@ func (v *verification) differences(ctx context.Context) (problems []string, err 
 	}
 	problems = append(problems, more...)
 	active, err := v.activeRecord(ctx)
-	if err == nil && active != v.history.active {
-		problems = append(problems, fmt.Sprintf("the record of the active policy says %s, the entries say %s", orNone(active), orNone(v.history.active)))
+	if err == nil && active != v.history.active() {
+		problems = append(problems, fmt.Sprintf("the record of the active policy says %s, the entries say %s", orNone(active), orNone(v.history.active())))
 	}
 	return problems, err
 }
@@ -220,14 +249,14 @@ func (v *verification) request(ctx context.Context, r store.Record) (problem str
 	}
 	row, err := v.reader.Entry(ctx, at.Shard, at.Seq)
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Sprintf("there is no entry %d of shard %d", at.Seq, at.Shard), nil
+		return "there is no " + at.String(), nil
 	}
 	if err != nil {
 		return "", err
 	}
 	e, err := Decode(row.Body)
 	if err != nil || e.Decision == nil || e.Caller != key[0] || e.Decision.Agent != key[1] {
-		return fmt.Sprintf("entry %d of shard %d is no decision of that caller about that agent", at.Seq, at.Shard), nil
+		return at.String() + " is no decision of that caller about that agent", nil
 	}
 	return "", nil
 }

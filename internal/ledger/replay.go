@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
@@ -34,40 +35,103 @@ type Policies struct {
 // signed is for [Verify] to say; the error is why it could not replay.
 func Replay(ctx context.Context, r store.Reader, policies Policies) (ReplayReport, error) {
 	p := replay{Policies: policies, evaluators: map[string]*eval.Evaluator{}, failed: map[string]error{}}
-	if err := p.begin(); err != nil {
-		return p.ReplayReport, err
-	}
-	head, err := r.Head(ctx, onlyShard)
+	parts, err := everything(ctx, r)
 	if err != nil {
 		return p.ReplayReport, err
 	}
-	for row, err := range r.Entries(ctx, store.Query{Shard: onlyShard}) {
+	if p.many = len(parts) > 1; p.many {
+		changes, err := changesIn(ctx, r, parts, "")
 		if err != nil {
 			return p.ReplayReport, err
 		}
-		p.entryOf(row)
+		for _, e := range changes {
+			p.change(e)
+		}
 	}
-	p.gap(head.Size)
+	for _, part := range parts {
+		if err := p.part(ctx, r, part); err != nil {
+			return p.ReplayReport, err
+		}
+	}
 	return p.ReplayReport, nil
+}
+
+// everything is what there is now of every shard.
+func everything(ctx context.Context, r store.Reader) ([]reach, error) {
+	shards, err := r.Shards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(shards, 0) {
+		shards = append([]int{0}, shards...)
+	}
+	var parts []reach
+	for _, shard := range shards {
+		head, err := r.Head(ctx, shard)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, reach{shard, 0, head.Size})
+	}
+	return parts, nil
 }
 
 type replay struct {
 	ReplayReport
 	Policies
+	many       bool // shards: what changed in any of them was read before
 	past       policyPast
+	shard      int
 	next       uint64 // the seq expected next
 	evaluators map[string]*eval.Evaluator
 	failed     map[string]error
 	fold
 }
 
+// part evaluates one shard.
+func (p *replay) part(ctx context.Context, r store.Reader, part reach) error {
+	p.shard, p.next = part.shard, 0
+	if err := p.begin(); err != nil {
+		return err
+	}
+	for row, err := range r.Entries(ctx, store.Query{Shard: part.shard}) {
+		if err != nil {
+			return err
+		}
+		if p.many && row.Seq >= part.to {
+			break // what it rests on may not have been read
+		}
+		p.entryOf(row)
+	}
+	p.gap(part.to)
+	return nil
+}
+
+func (p *replay) found(seq uint64, format string, args ...any) {
+	p.entry(p.shard, seq, format, args...)
+}
+
+// change takes an entry that may change what is in force.
+func (p *replay) change(e Entry) {
+	switch {
+	case e.Policy != nil:
+		for _, problem := range p.past.change(e) {
+			if p.Entered {
+				p.entry(e.Shard, e.Seq, "%s", problem)
+			}
+		}
+	case e.Registry != nil:
+		p.fold.change(e)
+	}
+}
+
 // gap notes that entries are missing before seq.
 func (p *replay) gap(seq uint64) {
 	switch {
 	case seq == p.next+1:
-		p.entry(p.next, "it is missing")
+		p.found(p.next, "it is missing")
 	case seq > p.next:
-		p.entry(p.next, "it is missing, as are all up to entry %d", seq-1)
+		p.found(p.next, "it is missing, as are all up to entry %d", seq-1)
 	}
 	p.next = max(p.next, seq)
 }
@@ -78,30 +142,23 @@ func (p *replay) entryOf(row store.Entry) {
 	p.next = row.Seq + 1
 	e, err := Decode(row.Body)
 	if err != nil {
-		p.entry(row.Seq, "its body cannot be read: %v", err)
+		p.found(row.Seq, "its body cannot be read: %v", err)
 		return
 	}
-	p.past.enter(e.Batch)
-	var problems []string
-	switch {
-	case e.Policy != nil:
-		problems = p.past.change(e.Policy)
-	case e.Decision != nil:
-		p.Decisions++
-		problems = p.past.decided(e.Decision.Verdict.PolicyVersion)
-	case e.Registry != nil:
-		p.change(e.Registry)
-	}
-	if p.Entered {
-		for _, problem := range problems {
-			p.entry(row.Seq, "%s", problem)
-		}
+	if !p.many {
+		p.change(e)
 	}
 	if e.Decision == nil {
 		return
 	}
+	p.Decisions++
+	if p.Entered {
+		for _, problem := range p.past.decided(e) {
+			p.found(row.Seq, "%s", problem)
+		}
+	}
 	if err := p.again(e, row); err != nil {
-		p.entry(row.Seq, "%v", err)
+		p.found(row.Seq, "%v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/strixlabs/execution-kernel/internal/merkle"
@@ -12,16 +13,30 @@ const MaxFindings = 20
 
 // A Finding is one thing that is not as it must be.
 type Finding struct {
+	Shard   int    // that it is about, 0 also where it is about the log as a whole
 	Seq     uint64 // the entry it is about
 	HasSeq  bool   // false: it is about the log as a whole
 	Message string // a sentence
 }
 
 func (f Finding) String() string {
-	if f.HasSeq {
-		return fmt.Sprintf("entry %d: %s", f.Seq, f.Message)
+	if where := f.place(); where != "" {
+		return where + ": " + f.Message
 	}
 	return f.Message
+}
+
+// place says where it was found; "" in the log as a whole.
+func (f Finding) place() string {
+	switch {
+	case f.HasSeq && f.Shard > 0:
+		return fmt.Sprintf("entry %d of shard %d", f.Seq, f.Shard)
+	case f.HasSeq:
+		return fmt.Sprintf("entry %d", f.Seq)
+	case f.Shard > 0:
+		return fmt.Sprintf("shard %d", f.Shard)
+	}
+	return ""
 }
 
 // Findings are the first of a list, and how long it is.
@@ -39,8 +54,8 @@ func (f *Findings) add(finding Finding) {
 	}
 }
 
-func (f *Findings) entry(seq uint64, format string, args ...any) {
-	f.add(Finding{Seq: seq, HasSeq: true, Message: fmt.Sprintf(format, args...)})
+func (f *Findings) entry(shard int, seq uint64, format string, args ...any) {
+	f.add(Finding{Shard: shard, Seq: seq, HasSeq: true, Message: fmt.Sprintf(format, args...)})
 }
 
 func (f *Findings) log(format string, args ...any) {
@@ -52,30 +67,57 @@ func (f *Findings) log(format string, args ...any) {
 type Report struct {
 	Entries uint64          // entries that were read
 	Kinds   map[Kind]uint64 // of them, those that could be decoded, by kind
-	Root    merkle.Hash     // of the entries as they were read; meaningless unless OK
+	Root    merkle.Hash     // of the entries of shard 0 as they were read; meaningless unless OK
+	Shards  []ShardReport   // each shard that there is or ought to be, shard 0 first
 	Trust   TrustUsed
 	Findings
+}
+
+// A ShardReport is what was read of one shard.
+type ShardReport struct {
+	Shard   int
+	Entries uint64
+	Root    merkle.Hash // of the entries as they were read; meaningless unless OK
+	Signed  uint64      // entries that the largest signed checkpoint vouches for
+}
+
+// Unsigned counts the entries that no signed checkpoint vouches for.
+func (r *Report) Unsigned() (n uint64) {
+	for _, s := range r.Shards {
+		n += s.Entries - min(s.Entries, s.Signed)
+	}
+	return n
 }
 
 // TrustUsed is what a verification rests on.
 type TrustUsed struct {
 	Log         string // the origin that the key is named after; empty without a key
 	Checkpoints int    // signed checkpoints that the log agrees with
-	Size        uint64 // entries that the largest of them vouches for
+	Size        uint64 // entries that the largest of them vouches for, of shard 0
+
+	shards []ShardReport
 }
 
 func (t TrustUsed) String() string {
-	var s strings.Builder
 	switch {
 	case t.Log == "":
-		s.WriteString("own hashes only: no verifier key was given, so a log rewritten as a whole would not be noticed")
+		return "own hashes only: no verifier key was given, so a log rewritten as a whole would not be noticed"
 	case t.Checkpoints == 0:
-		fmt.Fprintf(&s, "own hashes only: no checkpoint is signed by the key of %s, so a log rewritten as a whole would not be noticed", t.Log)
-	default:
-		fmt.Fprintf(&s, "signed checkpoint of size %d by the key of %s", t.Size, t.Log)
-		if t.Checkpoints > 1 {
-			fmt.Fprintf(&s, ", and %d before it", t.Checkpoints-1)
-		}
+		return fmt.Sprintf("own hashes only: no checkpoint is signed by the key of %s, so a log rewritten as a whole would not be noticed", t.Log)
+	case len(t.shards) > 1:
+		return t.ofShards()
 	}
-	return s.String()
+	s := fmt.Sprintf("signed checkpoint of size %d by the key of %s", t.Size, t.Log)
+	if t.Checkpoints > 1 {
+		s += fmt.Sprintf(", and %d before it", t.Checkpoints-1)
+	}
+	return s
+}
+
+func (t TrustUsed) ofShards() string {
+	sizes := make([]string, len(t.shards))
+	for i, s := range t.shards {
+		sizes[i] = strconv.FormatUint(s.Signed, 10)
+	}
+	return fmt.Sprintf("signed checkpoints of the sizes %s, shard by shard, by the key of %s", strings.Join(sizes, ", "), t.Log)
 }

@@ -36,10 +36,10 @@ var ErrDiffers = errors.New("the log was changed; run `kernel log verify`")
 // be written to. It costs about two seconds for a million entries.
 func NewSealer(ctx context.Context, r store.Reader, signer *Signer, shard int, last string) (*Sealer, error) {
 	s := &Sealer{reader: r, signer: signer, shard: shard, last: Seal{tree: &merkle.Tree{}}}
-	signed := merkle.Checkpoint{Origin: signer.Origin()}
+	signed := merkle.Checkpoint{}
 	if last != "" {
 		var err error
-		if signed, err = OpenNote(signer.VerifierKey(), last); err != nil {
+		if signed, err = openOf(signer.VerifierKey(), last, shard); err != nil {
 			return nil, err
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Sealer) Seal(ctx context.Context) (Seal, error) {
 	if err := differs(tree, head); err != nil {
 		return Seal{}, err
 	}
-	note, err := s.signer.Sign(merkle.Checkpoint{Origin: s.signer.Origin(), Size: tree.Size(), Root: tree.Root()})
+	note, err := s.signer.Sign(merkle.Checkpoint{Origin: ShardOrigin(s.signer.Origin(), s.shard), Size: tree.Size(), Root: tree.Root()})
 	if err != nil {
 		return Seal{}, err
 	}

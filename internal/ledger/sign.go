@@ -63,15 +63,15 @@ func verifierOf(private, name string) (string, error) {
 	return note.NewEd25519VerifierKey(name, public)
 }
 
-// Origin names the log.
+// Origin names the log; [ShardOrigin] its shards.
 func (s *Signer) Origin() string { return s.signer.Name() }
 
 // VerifierKey returns the public key that opens what s signs.
 func (s *Signer) VerifierKey() string { return s.verifier }
 
-// Sign returns the signed note of a checkpoint of this log.
+// Sign returns the signed note of a checkpoint of this log, of any shard.
 func (s *Signer) Sign(c merkle.Checkpoint) (string, error) {
-	if c.Origin != s.Origin() {
+	if _, ours := shardOf(s.Origin(), c.Origin); !ours {
 		return "", fmt.Errorf("a checkpoint of %s is not %s's to sign", c.Origin, s.Origin())
 	}
 	signed, err := note.Sign(&note.Note{Text: c.String()}, s.signer)
@@ -79,25 +79,4 @@ func (s *Signer) Sign(c merkle.Checkpoint) (string, error) {
 		return "", fmt.Errorf("sign checkpoint %d: %w", c.Size, err)
 	}
 	return string(signed), nil
-}
-
-// OpenNote returns the checkpoint in a note that the key signed for the log
-// whose name is the key's. Any other note is an error.
-func OpenNote(verifierKey, signed string) (merkle.Checkpoint, error) {
-	v, err := note.NewVerifier(strings.TrimSpace(verifierKey))
-	if err != nil {
-		return merkle.Checkpoint{}, fmt.Errorf("read the log's public key: %w", err)
-	}
-	n, err := note.Open([]byte(signed), note.VerifierList(v))
-	if err != nil {
-		return merkle.Checkpoint{}, fmt.Errorf("open checkpoint: %w", err)
-	}
-	c, err := merkle.ParseCheckpoint(n.Text)
-	if err != nil {
-		return merkle.Checkpoint{}, err
-	}
-	if c.Origin != v.Name() {
-		return merkle.Checkpoint{}, fmt.Errorf("the checkpoint is about %s, the key is %s's", c.Origin, v.Name())
-	}
-	return c, nil
 }

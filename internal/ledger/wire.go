@@ -33,6 +33,13 @@ type wireEntry struct {
 	Shard    int           `json:"shard"`
 	Token    *wireToken    `json:"token"`
 	V        int           `json:"v"`
+	Witness  *wireWitness  `json:"witness"`
+}
+
+type wireWitness struct {
+	Root  string `json:"root"`
+	Shard int    `json:"shard"`
+	Size  uint64 `json:"size"`
 }
 
 type wireAccess struct {
@@ -121,10 +128,12 @@ func parseInstant(s string) (time.Time, error) {
 	return t, nil
 }
 
-func parseCommitment(s string) (c [32]byte, err error) {
+func parseCommitment(s string) (c [32]byte, err error) { return parseHash("commitment", s) }
+
+func parseHash(what, s string) (c [32]byte, err error) {
 	raw, err := hex.DecodeString(s)
 	if err != nil || len(raw) != len(c) {
-		return c, fmt.Errorf("commitment %q is not a SHA-256 in hex", s)
+		return c, fmt.Errorf("%s %q is not a SHA-256 in hex", what, s)
 	}
 	return [32]byte(raw), nil
 }

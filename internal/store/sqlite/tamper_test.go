@@ -311,7 +311,7 @@ func TestTamperingIsFoundAndTheEntryNamed(t *testing.T) {
 			tamper: func(t *testing.T, path string) {
 				alter(t, path, `INSERT INTO heads SELECT 1, size, root, "range" FROM heads`)
 			},
-			want: []string{"shard 1: there is a head of size 60"},
+			want: []string{"entry 0 of shard 1: it is missing, as are all up to entry 59"},
 		},
 		{
 			name: "a head that is damaged",
