@@ -14,10 +14,12 @@ const (
 	RoleGateway Role = "gateway" // asks for the agents it is allowed to speak for
 	RoleAgent   Role = "agent"   // asks for itself and reads its own decisions
 	RoleAuditor Role = "auditor" // reads the log and explanations
+
+	RoleReporter Role = "reporter" // reports what happened elsewhere, for facts to count
 )
 
 // Roles lists every role.
-func Roles() []Role { return []Role{RoleAdmin, RoleGateway, RoleAgent, RoleAuditor} }
+func Roles() []Role { return []Role{RoleAdmin, RoleGateway, RoleAgent, RoleAuditor, RoleReporter} }
 
 // A Caller is who stands behind a call, established by authentication and
 // never by the body. The zero Caller may do nothing.
@@ -26,6 +28,7 @@ type Caller struct {
 	Roles     []Role   // what it may do
 	Agent     string   // with RoleAgent: the one agent it is
 	SpeaksFor []string // with RoleGateway: agent ids, or prefixes that end in *
+	StandsFor string   // the person or service of the registry; empty: nobody
 }
 
 // Is reports whether the caller has one of the roles.

@@ -79,7 +79,7 @@ Roles: agent asks for itself (--agent), gateway for the agents it speaks for
 	})
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	cmd.Flags().StringVar(&spec.Name, "name", "", "the `NAME` of what uses the token: 1 to 128 characters")
-	cmd.Flags().StringVar(&role, "role", "", "the `ROLE`: admin, gateway, agent or auditor")
+	cmd.Flags().StringVar(&role, "role", "", "the `ROLE`: admin, gateway, agent, auditor or reporter")
 	cmd.Flags().StringVar(&spec.Agent, "agent", "", "with --role agent: the `ID` of the one agent it is")
 	cmd.Flags().StringSliceVar(&agents, "agents", nil, "with --role gateway: the `AGENTS` it speaks for: ids, or prefixes that end in *")
 	cmd.Flags().StringVar(&spec.Principal, "principal", "", "the `ID` of the person or service of the registry that it stands for: it is worth nothing when that is suspended or has not the role any more")

@@ -34,6 +34,8 @@ type Kernel interface {
 	Granter
 	PolicyKeeper
 
+	Report(context.Context, kernel.Caller, gate.Report) (gate.Reported, error)
+
 	Authenticate(secret string) (kernel.Caller, error)
 	CreateToken(context.Context, kernel.Caller, token.Spec) (secret string, t token.Token, err error)
 	Tokens(context.Context, kernel.Caller) ([]token.Token, error)

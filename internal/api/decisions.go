@@ -12,6 +12,7 @@ const (
 	doorDecisions = "decisions"
 	doorBatch     = "batch"
 	doorEvaluate  = "evaluate"
+	doorEvents    = "events"
 )
 
 // decide is POST /v1/decisions.

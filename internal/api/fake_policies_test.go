@@ -12,6 +12,10 @@ func (f *fake) Push(context.Context, kernel.Caller, gate.Push) (gate.PushReport,
 	return gate.PushReport{Version: someDecision().PolicyVersion}, nil
 }
 
+func (f *fake) Report(context.Context, kernel.Caller, gate.Report) (gate.Reported, error) {
+	return gate.Reported{At: someDecision().DecidedAt, Entry: someDecision().Entry}, nil
+}
+
 func (f *fake) Policies(context.Context, kernel.Caller) ([]gate.Policy, error) { return nil, nil }
 
 func (f *fake) PolicySource(context.Context, kernel.Caller, string) ([]pdl.File, error) {

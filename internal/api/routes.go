@@ -25,15 +25,19 @@ type route struct {
 // routes is who may do what. It is compared with openapi.yaml by a test.
 func routes() []route {
 	const admin, gateway, agent, auditor = kernel.RoleAdmin, kernel.RoleGateway, kernel.RoleAgent, kernel.RoleAuditor
+	const reporter = kernel.RoleReporter
 	askers, readers, anyone := []kernel.Role{admin, gateway, agent}, []kernel.Role{admin, auditor}, kernel.Roles()
+	concerned := []kernel.Role{admin, gateway, agent, auditor}
 	return []route{
 		{method: "POST", path: "/v1/decisions", roles: askers, body: true, door: doorDecisions, serve: (*door).decide},
-		{method: "GET", path: "/v1/decisions", roles: anyone, params: queryParams(), serve: (*door).list},
-		{method: "GET", path: "/v1/decisions/{id}", roles: anyone, serve: (*door).decision},
+		{method: "GET", path: "/v1/decisions", roles: concerned, params: queryParams(), serve: (*door).list},
+		{method: "GET", path: "/v1/decisions/{id}", roles: concerned, serve: (*door).decision},
 		{method: "POST", path: "/v1/decisions:batch", roles: askers, body: true, door: doorBatch, serve: (*door).decideBatch},
 		{method: "POST", path: "/v1/decisions:dryrun", roles: readers, body: true, serve: (*door).dryRun},
 		{method: "POST", path: "/v1/decisions:explain", roles: readers, body: true, serve: (*door).explain},
 		{method: "POST", path: "/evaluate", roles: askers, body: true, door: doorEvaluate, serve: (*door).evaluate},
+
+		{method: "POST", path: "/v1/events", roles: []kernel.Role{reporter}, body: true, door: doorEvents, serve: (*door).report},
 
 		{method: "POST", path: "/v1/tokens", roles: []kernel.Role{admin}, body: true, serve: (*door).createToken},
 		{method: "GET", path: "/v1/tokens", roles: []kernel.Role{admin}, serve: (*door).listTokens},
@@ -54,7 +58,7 @@ func routes() []route {
 		{method: "GET", path: "/v1/policies:diff", roles: readers, params: []string{"from", "to"}, serve: (*door).diffPolicies},
 		{method: "POST", path: "/v1/policies:activate", roles: []kernel.Role{admin}, body: true, serve: (*door).activatePolicy},
 		{method: "GET", path: "/v1/grants", roles: readers, params: []string{"state", "agent", "limit", "cursor"}, serve: (*door).listGrants},
-		{method: "GET", path: "/v1/grants/{id}", roles: anyone, serve: (*door).grant},
+		{method: "GET", path: "/v1/grants/{id}", roles: concerned, serve: (*door).grant},
 		{method: "POST", path: "/v1/grants/{id}:redeem", roles: askers, body: true, door: doorGrants, serve: (*door).redeem},
 		{method: "POST", path: "/v1/grants/{id}:settle", roles: askers, body: true, door: doorGrants, serve: (*door).settle},
 		{method: "GET", path: "/v1/log/checkpoint", roles: readers, params: []string{"shard"}, serve: (*door).latestCheckpoint},

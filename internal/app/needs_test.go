@@ -24,9 +24,6 @@ func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 	for _, c := range []struct{ schema, want string }{
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}",
 			"b.yaml:6:46: an ALLOW of deploy hands out a grant: this version of kernel serve hands out no grants; leave it out"},
-		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nevents: {tested: {reporters: [\"role:ci\"], resource: service}}\nfacts:\n  n: {event: tested, by: [agent.id], count: true, within: 1h}\n" +
-			"---\npdl: v1\nkind: policy\nname: q\nrules: [{id: r, match: {action: deploy}, when: facts.n > 3, effect: DENY}]",
-			"b.yaml:9:3: facts.n counts what others report: this version of kernel serve takes no reports"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
 			"---\npdl: v1\nkind: approval\nname: default\nof: [{role: sre}]\nauto: [{when: resource.id == \"a\", as: bot}]",
 			"b.yaml:12:1: the workflow default has automatic votes: this version of kernel serve gives none; leave it out"},
@@ -49,6 +46,14 @@ func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 		if got, _, _ := strings.Cut(refused.Diagnostics[0].String(), "\n"); got != c.want {
 			t.Errorf("CompileToServe(%q) says %q, want %q", c.schema, got, c.want)
 		}
+	}
+}
+
+func TestServeTakesWhatCountsReports(t *testing.T) {
+	schema := "pdl: v1\nkind: schema\nname: s\nagents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nevents: {tested: {reporters: [\"role:ci\"], resource: service}}\nfacts:\n  n: {event: tested, by: [agent.id], count: true, within: 1h}\n" +
+		"---\npdl: v1\nkind: policy\nname: q\nrules: [{id: r, match: {action: deploy}, when: facts.n > 3, effect: DENY}]"
+	if _, err := app.CompileToServe(app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte(schema + policyToServe)}}}); err != nil {
+		t.Errorf("CompileToServe = %v, want none", err)
 	}
 }
 

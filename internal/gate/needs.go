@@ -14,7 +14,6 @@ var unmet = []struct {
 	kind   pdl.NeedKind
 	reason string
 }{
-	{pdl.NeedReports, "this version of kernel serve takes no reports"},
 	{pdl.NeedAutomaticVotes, "this version of kernel serve gives none"},
 	{pdl.NeedEscalation, "this version of kernel serve does not"},
 	{pdl.NeedKeeping, "this version of kernel serve keeps none"},

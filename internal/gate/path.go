@@ -10,7 +10,7 @@ import (
 
 // contractNames are the members that requests of any door have by contract.
 var contractNames = []string{
-	"requests", "request_id", "agent", "action", "resource", "params", "context", "wait", "grant", "id", "type", "now",
+	"requests", "request_id", "agent", "action", "resource", "params", "context", "wait", "grant", "id", "type", "now", "event",
 	"artifact_type", "environment", "actions", "agent_id", "timestamp",
 }
 
@@ -63,6 +63,9 @@ func declaredNames(s *pdl.Schema) []string {
 	}
 	for _, a := range s.Actions {
 		add(a.Params)
+	}
+	for _, e := range s.Events {
+		add(e.Params)
 	}
 	return names
 }

@@ -62,6 +62,12 @@ func newFact(s *pdl.Schema, declared *pdl.Fact) *fact {
 	return f
 }
 
+// about reports whether a fact counts an event, which was allowed or not. An
+// action and an event of the same name, in schemas of different times, are two.
+func (f *fact) about(e *Event, allowed bool) bool {
+	return e.Reported == f.Reported && (e.Reported || allowed || f.Attempted)
+}
+
 // from is the first instant of the window at now; without a zone, the one
 // before the first.
 func (f *fact) from(now time.Time) time.Time {

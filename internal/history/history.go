@@ -27,7 +27,9 @@ type Event struct {
 	Name    string         // the action, or the declared event
 	Subject kernel.Request // whose attributes, registry values included, are counted by and measured
 	At      time.Time
-	Allowed bool // a decision: ALLOW; what was reported: true
+	Allowed bool // a decision: ALLOW
+
+	Reported bool // by somebody; else it is a decision of the kernel
 
 	ID       string // of a decision that may be released; empty: it may not
 	Released bool   // nothing happened, and what was decided under ID and allowed under Name counts no longer
@@ -98,7 +100,7 @@ func (h *History) Add(e *Event) {
 	}
 	allowed := e.Allowed && !h.wasReleased(e)
 	for _, f := range h.byEvent[e.Name] {
-		if allowed || f.Attempted {
+		if f.about(e, allowed) {
 			h.journal = append(h.journal, f.add(e))
 		}
 	}
@@ -125,7 +127,7 @@ func (h *History) KeysOf(e *Event) (keys []string) {
 			if key, counted := f.counted(e.ID); counted && !f.Attempted {
 				keys = append(keys, f.unique(key))
 			}
-		case e.Allowed || f.Attempted:
+		case f.about(e, e.Allowed):
 			keys = append(keys, f.unique(f.key(&e.Subject)))
 		}
 	}

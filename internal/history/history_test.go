@@ -254,7 +254,7 @@ func TestFactsAreWhatCountingEveryEventGives(t *testing.T) {
 			e := history.Event{Name: "pay", Subject: r, At: now, Allowed: rng.IntN(3) > 0}
 			switch rng.IntN(8) {
 			case 0:
-				e.Name, e.Allowed = "checked", true
+				e.Name, e.Allowed, e.Reported = "checked", true, true
 			case 1: // another node's, which arrives late
 				e.At = now.Add(-time.Duration(rng.Int64N(int64(20 * time.Minute))))
 			}

@@ -43,6 +43,9 @@ func kindOf(s *pdl.Schema, event, root string, names []string) pdl.Kind {
 		if a := s.ActionOf(event); a != nil {
 			all = append(all, a.Params)
 		}
+		if e := s.EventOf(event); e != nil {
+			all = append(all, e.Params)
+		}
 	}
 	for _, attributes := range all {
 		if kind := memberKind(attributes, names); kind != 0 {

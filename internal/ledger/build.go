@@ -42,8 +42,8 @@ func restore(head store.Head) (*merkle.Tree, error) {
 }
 
 // Append makes the next entry. It sets Shard and Seq, and for a decision the
-// commitment, from the private part: required with a decision, refused with
-// any other kind. An error leaves the builder as it was.
+// commitment, from the private part: required with a decision and an event,
+// refused with any other kind. An error leaves the builder as it was.
 func (b *Builder) Append(e Entry, private *store.Private) (store.Entry, error) {
 	e.Shard, e.Seq = b.shard, b.tree.Size()
 	if err := b.commit(&e, private); err != nil {
@@ -67,17 +67,23 @@ func (b *Builder) Append(e Entry, private *store.Private) (store.Entry, error) {
 }
 
 func (b *Builder) commit(e *Entry, private *store.Private) error {
-	if e.Decision == nil {
+	if e.commitment() == nil {
 		if private != nil {
-			return fmt.Errorf("entry %d: only a decision has a private part", e.Seq)
+			return fmt.Errorf("entry %d: only decisions and events have a private part", e.Seq)
 		}
 		return nil
 	}
 	if private == nil {
-		return fmt.Errorf("entry %d: a decision needs its private part", e.Seq)
+		return fmt.Errorf("entry %d: its private part is missing", e.Seq)
 	}
 	if err := checkParts(private); err != nil {
 		return fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	if e.Event != nil {
+		r := *e.Event
+		r.Commitment = Commit(private.Salt, private.Request)
+		e.Event = &r
+		return nil
 	}
 	d := *e.Decision
 	d.Commitment = Commit(private.Salt, private.Request)

@@ -53,10 +53,10 @@ func checkRow(e Entry, row store.Entry) error {
 		return errors.New("its columns are not what its body says")
 	case row.Private == nil:
 		return nil
-	case e.Decision == nil:
+	case e.commitment() == nil:
 		return errors.New("there is a request beside it, but it is no decision")
 	}
-	return CheckPrivate(e.Decision.Commitment, row.Private)
+	return CheckPrivate(*e.commitment(), row.Private)
 }
 
 // Answer is what [Decision] reads from the row of an entry, for whoever just
@@ -76,6 +76,11 @@ func Answer(e Entry, row store.Entry) kernel.Decision {
 	}
 	return kernel.Decision{
 		ID: e.Decision.ID, Verdict: verdict, DecidedAt: e.Instant.UTC().Round(0),
-		Entry: kernel.EntryRef{Shard: row.Shard, Seq: row.Seq, Leaf: hex.EncodeToString(row.Leaf[:])},
+		Entry: RefOf(row),
 	}
+}
+
+// RefOf says where an entry is.
+func RefOf(row store.Entry) kernel.EntryRef {
+	return kernel.EntryRef{Shard: row.Shard, Seq: row.Seq, Leaf: hex.EncodeToString(row.Leaf[:])}
 }

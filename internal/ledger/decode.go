@@ -87,6 +87,11 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 	if p := w.Policy; p != nil {
 		e.Policy = &PolicyChange{Change: p.Change, Version: p.Version, Previous: p.Previous, Reason: p.Reason}
 	}
+	if w.Event != nil {
+		if e.Event, err = eventFromWire(w.Event); err != nil {
+			return e, err
+		}
+	}
 	if p := w.Bundle; p != nil {
 		e.Bundle = &Pushed{Version: p.Version, Rules: p.Rules, Passed: p.Passed, Failed: p.Failed, Reason: p.Reason}
 	}
@@ -100,6 +105,15 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 		e.Access = &Access{What: a.What, Query: a.Query}
 	}
 	return e, nil
+}
+
+func eventFromWire(w *wireEvent) (*Reported, error) {
+	commitment, err := parseCommitment(w.Commitment)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := standingFromWire(w.Registry)
+	return &Reported{Event: w.Event, Commitment: commitment, Standing: standing}, err
 }
 
 func decisionFromWire(w *wireDecision) (*Decided, error) {

@@ -52,6 +52,8 @@ func (c *canonical) entry(e Entry) {
 		c.grant(e.Grant)
 	case KindGrantKey:
 		c.grantKey(e.GrantKey)
+	case KindEvent:
+		c.event(e.Event)
 	}
 	c.text("instant", instant)
 	c.text("kind", string(kind))
@@ -176,6 +178,17 @@ func (c *canonical) policy(p *PolicyChange) {
 	c.textIfAny("previous", p.Previous)
 	c.textIfAny("reason", p.Reason)
 	c.text("version", p.Version)
+	c.close('}')
+}
+
+func (c *canonical) event(r *Reported) {
+	if r.Event == "" || r.Commitment == [32]byte{} {
+		c.keep(errors.New("an event has a name and a commitment to what was reported"))
+	}
+	c.object("event")
+	c.text("commitment", hex.EncodeToString(r.Commitment[:]))
+	c.text("event", r.Event)
+	c.standing(r.Standing)
 	c.close('}')
 }
 

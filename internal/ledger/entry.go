@@ -24,6 +24,7 @@ const (
 	KindDecision Kind = "decision" // a verdict about a request
 	KindRefusal  Kind = "refusal"  // a call turned away before it was decided
 	KindPolicy   Kind = "policy"   // another bundle decides from here on
+	KindEvent    Kind = "event"    // somebody reported what happened elsewhere
 	KindBundle   Kind = "bundle"   // a bundle was pushed: it is kept and may become the active one
 	KindToken    Kind = "token"    // a token was created or revoked
 	KindAccess   Kind = "access"   // somebody read the log or an explanation
@@ -35,7 +36,7 @@ const (
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindGrant, KindGrantKey, KindWitness}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindEvent, KindGrant, KindGrantKey, KindWitness}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -53,6 +54,7 @@ type Entry struct {
 	Refusal  *Refused
 	Policy   *PolicyChange
 	Bundle   *Pushed
+	Event    *Reported
 	Token    *TokenChange
 	Access   *Access
 	Registry *RegistryChange
@@ -77,6 +79,30 @@ type Decided struct {
 	// Standing is what the registry said of the request, as far as the policy
 	// looks at it; the zero Standing where it had nothing to say.
 	Standing registry.Standing
+}
+
+// Reported is the body of an event: whoever reported it is the entry's caller.
+// What was reported lies beside the entry like the request of a decision, and
+// in the form of one: its action is the event.
+type Reported struct {
+	Event      string   // as the schema declares it
+	Commitment [32]byte // [Commit] of salt and canonical request
+
+	// Standing is what the registry said of the resource, and of the agent that
+	// it is about, as far as the policy looks at it.
+	Standing registry.Standing
+}
+
+// commitment is what a private part beside the entry has to fit; nil for kinds
+// that have none.
+func (e *Entry) commitment() *[32]byte {
+	switch {
+	case e.Decision != nil:
+		return &e.Decision.Commitment
+	case e.Event != nil:
+		return &e.Event.Commitment
+	}
+	return nil
 }
 
 // Refused is the body of a refusal: what was wrong and how large the body was,
@@ -154,6 +180,7 @@ func (e Entry) Kind() Kind {
 		{e.Refusal != nil, KindRefusal},
 		{e.Policy != nil, KindPolicy},
 		{e.Bundle != nil, KindBundle},
+		{e.Event != nil, KindEvent},
 		{e.Token != nil, KindToken},
 		{e.Access != nil, KindAccess},
 		{e.Registry != nil, KindRegistry},

@@ -140,6 +140,17 @@ func golden(t *testing.T) map[string]ledger.Entry {
 			e.Door = ""
 			e.Bundle = &ledger.Pushed{Version: version, Rules: 12, Passed: 30, Failed: 1, Reason: "change 17"}
 		}),
+		"event": with(16, func(e *ledger.Entry) {
+			e.Door = "events"
+			e.Event = &ledger.Reported{Event: "tests_passed", Commitment: commitment}
+		}),
+		"event-registry": with(17, func(e *ledger.Entry) {
+			e.Door = "events"
+			e.Event = &ledger.Reported{
+				Event: "tests_passed", Commitment: commitment,
+				Standing: registry.Standing{Version: 14, Status: registry.Active, Resource: map[string]any{"environment": "staging"}},
+			}
+		}),
 		"bundle-plain": with(15, func(e *ledger.Entry) {
 			e.Door = ""
 			e.Bundle = &ledger.Pushed{Version: version}
@@ -304,27 +315,29 @@ func TestEncodeRefusesWhatDecodeCouldNotGiveBack(t *testing.T) {
 		return e
 	}
 	for name, e := range map[string]ledger.Entry{
-		"the zero entry":    {},
-		"no body":           change("access", func(e *ledger.Entry) { e.Access = nil }),
-		"two bodies":        change("access", func(e *ledger.Entry) { e.Policy = &ledger.PolicyChange{Change: "activated", Version: "x"} }),
-		"no instant":        change("access", func(e *ledger.Entry) { e.Instant = time.Time{} }),
-		"instant too late":  change("access", func(e *ledger.Entry) { e.Instant = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) }),
-		"seq beyond 2^53":   change("access", func(e *ledger.Entry) { e.Seq = 1 << 53 }),
-		"negative shard":    change("access", func(e *ledger.Entry) { e.Shard = -1 }),
-		"invalid UTF-8":     change("access", func(e *ledger.Entry) { e.Caller = "\xff" }),
-		"access to nothing": change("access", func(e *ledger.Entry) { e.Access.What = "" }),
-		"refusal of nobody": change("refusal", func(e *ledger.Entry) { e.Refusal.Count = 0 }),
-		"negative size":     change("refusal", func(e *ledger.Entry) { e.Refusal.Size = -1 }),
-		"token without id":  change("token-created", func(e *ledger.Entry) { e.Token.ID = "" }),
-		"bundle of nothing": change("bundle", func(e *ledger.Entry) { e.Bundle.Version = "" }),
-		"negative rules":    change("bundle", func(e *ledger.Entry) { e.Bundle.Rules = -1 }),
-		"no commitment":     change("decision", func(e *ledger.Entry) { e.Decision.Commitment = [32]byte{} }),
-		"no id":             change("decision", func(e *ledger.Entry) { e.Decision.ID = "" }),
-		"request digest":    change("decision", func(e *ledger.Entry) { e.Decision.Verdict.RequestDigest = "sha256:00" }),
-		"effect unknown":    change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Decision = 9 }),
-		"constraint int":    change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Constraints["n"] = 1 }),
-		"constraint beyond": change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Constraints["n"] = int64(1) << 53 }),
-		"constraint nil":    change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Constraints["n"] = nil }),
+		"the zero entry":         {},
+		"no body":                change("access", func(e *ledger.Entry) { e.Access = nil }),
+		"two bodies":             change("access", func(e *ledger.Entry) { e.Policy = &ledger.PolicyChange{Change: "activated", Version: "x"} }),
+		"no instant":             change("access", func(e *ledger.Entry) { e.Instant = time.Time{} }),
+		"instant too late":       change("access", func(e *ledger.Entry) { e.Instant = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) }),
+		"seq beyond 2^53":        change("access", func(e *ledger.Entry) { e.Seq = 1 << 53 }),
+		"negative shard":         change("access", func(e *ledger.Entry) { e.Shard = -1 }),
+		"invalid UTF-8":          change("access", func(e *ledger.Entry) { e.Caller = "\xff" }),
+		"access to nothing":      change("access", func(e *ledger.Entry) { e.Access.What = "" }),
+		"refusal of nobody":      change("refusal", func(e *ledger.Entry) { e.Refusal.Count = 0 }),
+		"negative size":          change("refusal", func(e *ledger.Entry) { e.Refusal.Size = -1 }),
+		"token without id":       change("token-created", func(e *ledger.Entry) { e.Token.ID = "" }),
+		"event of nothing":       change("event", func(e *ledger.Entry) { e.Event.Event = "" }),
+		"event of no commitment": change("event", func(e *ledger.Entry) { e.Event.Commitment = [32]byte{} }),
+		"bundle of nothing":      change("bundle", func(e *ledger.Entry) { e.Bundle.Version = "" }),
+		"negative rules":         change("bundle", func(e *ledger.Entry) { e.Bundle.Rules = -1 }),
+		"no commitment":          change("decision", func(e *ledger.Entry) { e.Decision.Commitment = [32]byte{} }),
+		"no id":                  change("decision", func(e *ledger.Entry) { e.Decision.ID = "" }),
+		"request digest":         change("decision", func(e *ledger.Entry) { e.Decision.Verdict.RequestDigest = "sha256:00" }),
+		"effect unknown":         change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Decision = 9 }),
+		"constraint int":         change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Constraints["n"] = 1 }),
+		"constraint beyond":      change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Constraints["n"] = int64(1) << 53 }),
+		"constraint nil":         change("decision", func(e *ledger.Entry) { e.Decision.Verdict.Constraints["n"] = nil }),
 	} {
 		if body, err := ledger.Encode(e); err == nil {
 			t.Errorf("%s: Encode = %s, want an error", name, body)

@@ -133,11 +133,11 @@ func newHistory() *history {
 }
 
 // isDecision tells the body of a decision without reading it: unescaped quotes
-// stand only around members, and no other entry than a decision or a change of
-// the registry, which has its own kind too, holds attributes that somebody
-// named. A decision that is taken for something else is read, and that is all.
+// stand only around members, and no other entry than a decision, an event or a
+// change of the registry, which have their own kinds too, holds attributes that
+// somebody named. A decision that is taken for something else is read, and that is all.
 func isDecision(body []byte) bool {
-	return bytes.Contains(body, []byte(`,"kind":"decision",`)) && !bytes.Contains(body, []byte(`,"kind":"registry",`))
+	return bytes.Contains(body, []byte(`,"kind":"decision",`)) && !bytes.Contains(body, []byte(`,"kind":"registry",`)) && !bytes.Contains(body, []byte(`,"kind":"event",`))
 }
 
 // change takes the next entry that changes what is in force, and returns what
@@ -154,7 +154,7 @@ func (h *history) change(e Entry) (problems []string) {
 	case e.Registry != nil:
 		return h.registry(e)
 	}
-	return nil
+	return problems
 }
 
 func (h *history) token(e Entry) []string {
@@ -189,33 +189,48 @@ func (p *tokenPast) same(t TokenChange) bool {
 		slices.Equal(p.SpeaksFor, t.SpeaksFor) && p.Expires.Equal(t.Expires) && p.Hash == t.Hash && p.Principal == t.Principal
 }
 
-// decision returns what contradicts a decision; other entries nothing does.
+// decision returns what contradicts a decision, or an event; other entries
+// nothing does.
 func (h *history) decision(e Entry) (problems []string) {
+	if e.Event != nil {
+		_, problems = h.caller(e)
+		return problems
+	}
 	if e.Decision == nil {
 		return nil
 	}
-	problems = h.decided(e)
+	past, more := h.caller(e)
+	problems = append(h.decided(e), more...)
+	if past == nil {
+		return problems
+	}
+	caller := kernel.Caller{Principal: e.Caller, Roles: past.Roles, Agent: past.Agent, SpeaksFor: past.SpeaksFor}
+	if !caller.MaySpeakFor(e.Decision.Agent) {
+		problems = append(problems, fmt.Sprintf("its caller is token %s, which may not speak for agent %q", past.ID, e.Decision.Agent))
+	}
+	return problems
+}
+
+// caller finds the token behind an entry, nil where there is none, and says
+// what contradicts that it was in force.
+func (h *history) caller(e Entry) (past *tokenPast, problems []string) {
 	id, isToken := strings.CutPrefix(e.Caller, tokenPrefix)
 	if !isToken {
 		if e.Caller != "dev" { // the caller of a kernel that runs with --dev
 			problems = append(problems, fmt.Sprintf("its caller %q is no token", e.Caller))
 		}
-		return problems
+		return nil, problems
 	}
 	past, known := h.tokens[id]
 	switch {
 	case !known || !past.created.known(e):
-		return append(problems, "its caller is token "+id+", which no entry before it created")
+		return nil, append(problems, "its caller is token "+id+", which no entry before it created")
 	case !past.revoked.IsZero() && e.Instant.Sub(past.revoked) > raceGrace:
 		problems = append(problems, "its caller is token "+id+", which was revoked at "+past.revoked.Format(time.RFC3339))
 	case !past.Expires.IsZero() && e.Instant.Sub(past.Expires) > raceGrace:
 		problems = append(problems, "its caller is token "+id+", which expired at "+past.Expires.Format(time.RFC3339))
 	}
-	caller := kernel.Caller{Principal: e.Caller, Roles: past.Roles, Agent: past.Agent, SpeaksFor: past.SpeaksFor}
-	if !caller.MaySpeakFor(e.Decision.Agent) {
-		problems = append(problems, fmt.Sprintf("its caller is token %s, which may not speak for agent %q", id, e.Decision.Agent))
-	}
-	return problems
+	return past, problems
 }
 
 func orNone(version string) string {

@@ -22,7 +22,7 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 	if g := entry.Grant; g != nil && (g.Change == GrantExpired || g.Released) {
 		return past.Event{Name: g.Action, ID: g.ID, At: entry.Instant, Released: true}, true, nil
 	}
-	if entry.Decision == nil || !Counts(entry.Decision.Verdict.Code) {
+	if entry.Event == nil && (entry.Decision == nil || !Counts(entry.Decision.Verdict.Code)) {
 		return e, false, nil
 	}
 	if row.Private == nil {
@@ -31,6 +31,9 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 	subject, err := requestOf(row.Private.Request)
 	if err != nil {
 		return e, false, fmt.Errorf("entry %d: %w", row.Seq, err)
+	}
+	if entry.Event != nil {
+		return past.Event{Name: entry.Event.Event, Subject: entry.Event.Standing.Know(subject), At: entry.Instant, Reported: true}, true, nil
 	}
 	return past.Event{
 		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, ID: entry.Decision.ID,

@@ -221,11 +221,11 @@ func quote(v any) any {
 
 func (p *shardRead) private(e Entry, row store.Entry) {
 	switch {
-	case e.Decision == nil && row.Private != nil:
+	case e.commitment() == nil && row.Private != nil:
 		p.entry(row.Seq, "there is a request beside it, but it is no decision")
-	case e.Decision != nil:
+	case e.commitment() != nil:
 		// This version erases nothing, so a request that is gone was removed.
-		if err := CheckPrivate(e.Decision.Commitment, row.Private); err != nil {
+		if err := CheckPrivate(*e.commitment(), row.Private); err != nil {
 			p.entry(row.Seq, "%v", err)
 		}
 	}

@@ -21,6 +21,7 @@ type wireEntry struct {
 	Caller   string        `json:"caller"`
 	Decision *wireDecision `json:"decision"`
 	Door     string        `json:"door"`
+	Event    *wireEvent    `json:"event"`
 	Grant    *wireGrant    `json:"grant"`
 	GrantKey *wireGrantKey `json:"grantkey"`
 	Instant  string        `json:"instant"`
@@ -77,6 +78,12 @@ type wirePolicy struct {
 	Previous string `json:"previous"`
 	Reason   string `json:"reason"`
 	Version  string `json:"version"`
+}
+
+type wireEvent struct {
+	Commitment string        `json:"commitment"`
+	Event      string        `json:"event"`
+	Registry   *wireStanding `json:"registry"`
 }
 
 type wireBundle struct {

@@ -59,6 +59,7 @@ type Schema struct {
 	Actions     []Action    // sorted by Name
 	Context     []Attribute // without `now`, which always exists
 	Facts       []Fact      // sorted by Name
+	Events      []Event     // sorted by Name
 	Constraints []Constraint
 }
 

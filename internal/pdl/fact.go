@@ -24,6 +24,7 @@ type Fact struct {
 	Attribute // int(0..2^53−1), never optional: absent is 0; a last is an optional timestamp
 
 	Event     string
+	Reported  bool // Event is one that others report, and no action
 	Measure   Measure
 	Of        string   // Sum, Distinct: the path measured; else ""
 	By        []string // the paths that have to be equal, sorted
@@ -71,12 +72,34 @@ func (w Window) within(v Window) bool {
 	return w.Length <= v.Length
 }
 
-// An event is what others may report: a source of facts.
+// An Event is what others may report: a source of facts.
+type Event struct {
+	Name      string
+	Reporters []Reporter
+	Resources []string // the resource types it is about, sorted
+	Params    []Attribute
+}
+
+// A Reporter is who may report an event, as the registry knows them.
+type Reporter struct {
+	Kind string // role, group or principal
+	Name string
+}
+
+// EventOf returns the declared event of this name, or nil.
+func (s *Schema) EventOf(name string) *Event {
+	i, known := slices.BinarySearchFunc(s.Events, name, func(e Event, name string) int { return strings.Compare(e.Name, name) })
+	if !known {
+		return nil
+	}
+	return &s.Events[i]
+}
+
+// An event is a declared one while its schema is read.
 type event struct {
-	key       *node
-	resources []string
-	params    []Attribute
-	used      bool
+	Event
+	key  *node
+	used bool
 }
 
 // facts reads the section of a schema.
@@ -134,7 +157,7 @@ func (c *compiler) fact(name string, optional bool, p pair) Fact {
 		}
 	}
 	if ok {
-		fact.Event = from.name
+		fact.Event, fact.Reported = from.name, from.reported
 		c.factPaths(f, from, &fact)
 	}
 	return fact
@@ -193,7 +216,7 @@ func (c *compiler) eventOf(f *fields) (origin, bool) {
 	}
 	if e := c.events[name]; e != nil {
 		e.used = true
-		return origin{name: name, reported: true, resources: e.resources, params: e.params}, true
+		return origin{name: name, reported: true, resources: e.Resources, params: e.Params}, true
 	}
 	known := append(kernel.SortedKeys(c.actions), kernel.SortedKeys(c.events)...)
 	c.errorf(n.span(), c.near(name, known, "actions and events are "), "%q is no action and no event", clip(name))

@@ -117,10 +117,13 @@ func (c *compiler) declareEvents(n *node) {
 			c.events[name] = c.event(name, p)
 		}
 	}
+	for _, name := range kernel.SortedKeys(c.events) {
+		c.schema.Events = append(c.schema.Events, c.events[name].Event)
+	}
 }
 
 func (c *compiler) event(name string, p pair) *event {
-	e := &event{key: p.key}
+	e := &event{Event: Event{Name: name}, key: p.key}
 	f := c.fields(p.value, "the event "+name, eventForm.names(), nil)
 	if f == nil {
 		return e
@@ -128,25 +131,26 @@ func (c *compiler) event(name string, p pair) *event {
 	if n := f.need("reporters"); n != nil {
 		items := c.oneOrMore(n, "reporters")
 		for _, item := range items {
-			c.reporter(item)
+			e.Reporters = append(e.Reporters, c.reporter(item))
 		}
 	}
 	if n := f.need("resource"); n != nil {
-		e.resources = c.actionResources(n)
+		e.Resources = c.actionResources(n)
 	}
 	if n := f.got["params"]; n != nil {
-		e.params = c.attributes(n, "params", nil, false)
+		e.Params = c.attributes(n, "params", nil, false)
 	}
 	return e
 }
 
 // reporter reads `role:ci`.
-func (c *compiler) reporter(n *node) {
+func (c *compiler) reporter(n *node) Reporter {
 	text, ok := c.text(n, "a reporter", 256)
 	kind, name, cut := strings.Cut(text, ":")
 	if ok && (!cut || !isWord(name) || !slices.Contains(reporterKinds, kind)) {
 		c.errorf(n.span(), `write "role:ci"`, "%q is no reporter: it is a role:, a group: or a principal: with a name", clip(text))
 	}
+	return Reporter{kind, name}
 }
 
 var reporterKinds = []string{"role", "group", "principal"}

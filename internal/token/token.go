@@ -89,6 +89,9 @@ func (s Spec) check() error {
 			WithHint("agent ids, or prefixes that end in *; * alone means every agent")
 	case s.Role == kernel.RoleAgent && s.Principal != "":
 		return kernel.Errorf(kernel.Invalid, "an agent's token stands for its agent, and for nobody else").At("$.principal").WithHint("leave it out")
+	case s.Role == kernel.RoleReporter && s.Principal == "":
+		return kernel.Errorf(kernel.Invalid, "a reporter's token needs the person or service that reports").At("$.principal").
+			WithHint("the schema says who may report what, by their roles, groups and ids in the registry")
 	case len(s.Principal) > kernel.MaxName:
 		return kernel.Errorf(kernel.Invalid, "principal is longer than %d bytes", kernel.MaxName).At("$.principal")
 	case s.Role != kernel.RoleGateway && len(s.SpeaksFor) > 0:
@@ -130,7 +133,7 @@ func (t Token) Caller(now time.Time) (kernel.Caller, error) {
 	}
 	return kernel.Caller{
 		Principal: "token:" + t.ID, Roles: []kernel.Role{t.Role},
-		Agent: t.Agent, SpeaksFor: slices.Clone(t.SpeaksFor),
+		Agent: t.Agent, SpeaksFor: slices.Clone(t.SpeaksFor), StandsFor: t.Principal,
 	}, nil
 }
 
