@@ -35,7 +35,9 @@ func (c *coder) text(x ast.Expr) text {
 			return c.unknownText(x, "joining a text in upper or lower case", ok)
 		}
 		if a.lit != nil && b.lit != nil {
-			return c.e.literal(*a.lit + *b.lit)
+			joined := c.e.literal(*a.lit + *b.lit)
+			joined.ok = ok
+			return joined
 		}
 		return text{ok: ok, term: c.e.Concat(s, t)}
 	case "lowerAscii":
@@ -50,8 +52,9 @@ func (c *coder) text(x ast.Expr) text {
 func (c *coder) shifted(x ast.Expr, t text, to shift) text {
 	switch {
 	case t.lit != nil:
-		s := shiftASCII(*t.lit, to)
-		return c.e.literal(s)
+		shifted := c.e.literal(shiftASCII(*t.lit, to))
+		shifted.ok = t.ok
+		return shifted
 	case t.shift != 0 && t.shift != to:
 		return c.unknownText(x, "lower case of upper case", t.ok)
 	case t.isNumber() && t.domain != nil:
@@ -215,6 +218,20 @@ func (e *Encoding) familyName(v *smt.Term) *smt.Term {
 	return e.And(facts...)
 }
 
+// Characters holds when all texts are made of characters that requests can
+// have: no U+0000, and no surrogates. It is left out of [Encoding.Facts],
+// because it costs solvers time and is seldom needed.
+func (e *Encoding) Characters() *smt.Term {
+	var all []*smt.Term
+	word := e.ReStar(e.ReUnion(e.ReRange(1, 0xD7FF), e.ReRange(0xE000, smt.MaxRune)))
+	for _, v := range e.Variables() {
+		if v.Sort() == smt.String {
+			all = append(all, e.Matches(v, word))
+		}
+	}
+	return e.And(all...)
+}
+
 // sameText encodes the equality of two texts.
 func (c *coder) sameText(x ast.Expr, a, b text) Truth {
 	e, ok := c.e, c.e.And(a.ok, b.ok)
@@ -305,7 +322,9 @@ func (c *coder) size(x, of ast.Expr) number {
 		t := c.text(of)
 		switch {
 		case t.lit != nil:
-			return c.e.constant(int64(utf8.RuneCountInString(*t.lit)))
+			n := c.e.constant(int64(utf8.RuneCountInString(*t.lit)))
+			n.ok = t.ok
+			return n
 		case t.isNumber() && t.domain == nil:
 			return c.unknownNumber(x, "the size of this text")
 		}

@@ -73,7 +73,7 @@ func (d *desk) solve(ctx context.Context, q question) (Result, error) {
 		if ok {
 			return d.keep(q, s, by)
 		}
-		formula = d.e.And(formula, d.otherThan(a.Model))
+		formula = d.e.And(formula, d.e.Characters(), d.otherThan(a.Model))
 	}
 	return d.unconfirmed(by), nil
 }

@@ -201,10 +201,10 @@ func unquote(s string) (string, error) {
 			continue
 		}
 		r, err := strconv.ParseUint(digits, 16, 32)
-		if err != nil || !utf8.ValidRune(rune(r)) {
+		if err != nil || r > utf8.MaxRune {
 			return "", fmt.Errorf("the text holds %s, which is no character", clip(s[:size]))
 		}
-		w.WriteRune(rune(r))
+		w.WriteRune(rune(r)) // a surrogate, which solvers take for a character, becomes U+FFFD
 		s = s[size:]
 	}
 	return w.String(), nil
