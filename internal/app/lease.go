@@ -12,15 +12,15 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
-// A lease lasts for leaseLife after it was renewed last. Longer is a longer
-// wait after a node died; shorter is a node that loses its shard when the
-// database hesitates.
+// A lease lasts for leaseLife after it was renewed last. Longer is a longer wait
+// until another node signs the last entries of one that died; shorter is a node
+// that can lose its shard when the database hesitates.
 const (
 	leaseLife  = 5 * time.Second
 	renewEvery = time.Second
 )
 
-// A leased store is a database of which this node has the log's lease.
+// A leased store is a database of which this node writes one shard.
 type leased struct {
 	store.Store
 	lease  store.Lease
@@ -31,26 +31,15 @@ type leased struct {
 	ended  chan struct{} // closed when nothing is renewed any more
 }
 
-// takeLease takes the log's lease, or waits for one whose node may have died.
+// takeLease takes a shard that no other node holds, and keeps it.
 func takeLease(ctx context.Context, s store.Store, owner string, log *slog.Logger) (*leased, error) {
-	waiting, cancel := context.WithTimeout(ctx, leaseLife+renewEvery)
-	defer cancel()
-	lease, err := s.Acquire(ctx, 0, owner, leaseLife)
-	if errors.Is(err, store.ErrHeld) {
-		log.Warn("another node has the log's lease; waiting until it expires", "error", err)
-	}
-	for errors.Is(err, store.ErrHeld) && pause(waiting, renewEvery/5) {
-		lease, err = s.Acquire(ctx, 0, owner, leaseLife)
-	}
-	switch {
-	case errors.Is(err, store.ErrHeld):
-		return nil, kernel.Errorf(kernel.Internal, "another kernel writes the log of this database: %v", err).
-			WithHint("stop it first; \"kernel store status\" shows who has the lease")
-	case err != nil:
+	lease, err := acquire(ctx, s, owner)
+	if err != nil {
 		return nil, storeError(err)
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &leased{Store: s, lease: lease, log: log, failed: make(chan error, 1), stop: stop, ended: make(chan struct{})}
+	l.compareClocks(ctx)
 	go func() {
 		defer close(l.ended)
 		every(renewing, renewEvery, func(ctx context.Context) {
@@ -59,6 +48,46 @@ func takeLease(ctx context.Context, s store.Store, owner string, log *slog.Logge
 		})
 	}()
 	return l, nil
+}
+
+// acquire tries shards until one is this node's. Other nodes that start at the
+// same time may be faster at each of them, so it looks again.
+func acquire(ctx context.Context, s store.Store, owner string) (store.Lease, error) {
+	for {
+		leases, err := s.Leases(ctx)
+		if err != nil {
+			return store.Lease{}, err
+		}
+		for _, shard := range choices(leases, owner) {
+			lease, err := s.Acquire(ctx, shard, owner, leaseLife)
+			if !errors.Is(err, store.ErrHeld) {
+				return lease, err
+			}
+		}
+		if !pause(ctx, renewEvery/5) {
+			return store.Lease{}, ctx.Err()
+		}
+	}
+}
+
+// choices lists the shards that a node may take, the best first: its own of
+// before, those whose node is gone, whose last entries somebody has to sign,
+// and one that nobody ever took.
+func choices(leases []store.Lease, owner string) []int {
+	var own, free []int
+	fresh := 0
+	for _, l := range leases { // by shard
+		switch {
+		case l.Owner == owner:
+			own = append(own, l.Shard)
+		case l.Left <= 0:
+			free = append(free, l.Shard)
+		}
+		if l.Shard == fresh {
+			fresh++
+		}
+	}
+	return append(append(own, free...), fresh)
 }
 
 // pause waits, and reports whether ctx still goes on.
@@ -125,22 +154,24 @@ func (l *leased) renew(ctx context.Context) {
 	case errors.Is(err, store.ErrFenced):
 		l.lost(err)
 	case err != nil && ctx.Err() == nil:
-		l.log.Warn("the log's lease could not be renewed", "error", err)
+		l.log.Warn("the lease of the shard could not be renewed", "shard", l.lease.Shard, "error", err)
 	}
 }
 
 func (l *leased) lost(err error) {
 	select {
-	case l.failed <- fmt.Errorf("another node took the log over: %w", err):
+	case l.failed <- fmt.Errorf("another node took shard %d over: %w", l.lease.Shard, err):
 	default: // the first is enough
 	}
 }
 
-// Commit commits under the lease.
+// Commit refuses where this node's time is not the database's: other nodes
+// decide from what it records, at its instants. It notices that the lease is lost.
 func (l *leased) Commit(ctx context.Context, b *store.Batch) (store.Outcome, error) {
-	under := *b
-	under.Epoch = l.lease.Epoch
-	out, err := l.Store.Commit(ctx, &under)
+	if err := l.probe(ctx); err != nil {
+		return store.Outcome{Status: store.NotCommitted}, err
+	}
+	out, err := l.Store.Commit(ctx, b)
 	if errors.Is(err, store.ErrFenced) {
 		l.lost(err)
 	}
@@ -161,7 +192,7 @@ func (l *leased) release(ctx context.Context) error {
 	l.stop()
 	<-l.ended
 	if err := l.Release(ctx, l.lease); err != nil {
-		l.log.Warn("the log's lease was not released; it expires by itself", "error", err)
+		l.log.Warn("the lease of the shard was not released; it expires by itself", "shard", l.lease.Shard, "error", err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package app_test
 import (
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -138,25 +137,17 @@ func TestServeOnADatabaseDecidesRecordsAndStartsAgain(t *testing.T) {
 	}
 }
 
-func TestADatabaseHasOneKernelAtATime(t *testing.T) {
+func TestAKernelWithoutTheKeyOfTheLogDoesNotServeIt(t *testing.T) {
 	t.Parallel()
-	data, store := t.TempDir(), database(t)
-	first := onDatabase(t, data, store)
-	second := spawn(t, t.TempDir(), "", "KERNEL_STORE="+store)
-	if code := second.wait(); code != 1 || !strings.Contains(second.log.String(), "another kernel writes the log of this database") {
-		t.Errorf("a second kernel ends with %d, want 1 and why:\n%s", code, second.log)
-	}
-	if _, err := first.admin().Decide(t.Context(), deploy("staging")); err != nil {
-		t.Errorf("the first one does not decide any more: %v", err)
-	}
-	first.stop()
-	third := spawn(t, t.TempDir(), "", "KERNEL_STORE="+store)
-	if code := third.wait(); code != 1 || !strings.Contains(third.log.String(), "log.key is missing, but there is a log that it signed") {
-		t.Errorf("a kernel without the key ends with %d, want 1 and why:\n%s", code, third.log)
+	store := database(t)
+	onDatabase(t, t.TempDir(), store).stop()
+	other := spawn(t, t.TempDir(), "", "KERNEL_STORE="+store)
+	if code := other.wait(); code != 1 || !strings.Contains(other.log.String(), "log.key is missing, but there is a log that it signed") {
+		t.Errorf("a kernel without the key ends with %d, want 1 and why:\n%s", code, other.log)
 	}
 }
 
-func TestAKernelWhoseLogWasTakenOverEnds(t *testing.T) {
+func TestAKernelWhoseShardWasTakenOverEnds(t *testing.T) {
 	t.Parallel()
 	store := database(t)
 	p := onDatabase(t, t.TempDir(), store)
@@ -175,7 +166,7 @@ func TestAKernelWhoseLogWasTakenOverEnds(t *testing.T) {
 	if _, err := db.Acquire(t.Context(), 0, leases[0].Owner, time.Minute); err != nil { // as another process of that name would
 		t.Fatal(err)
 	}
-	if code := p.wait(); code != 1 || !strings.Contains(p.log.String(), "another node took the log over") {
+	if code := p.wait(); code != 1 || !strings.Contains(p.log.String(), "another node took shard 0 over") {
 		t.Errorf("the kernel ends with %d, want 1 and why:\n%s", code, p.log)
 	}
 }
@@ -238,15 +229,7 @@ func TestAnotherNodeTakesOverFromAKilledOne(t *testing.T) {
 	t.Parallel()
 	here, there, store := t.TempDir(), t.TempDir(), database(t)
 	first := onDatabase(t, here, store)
-	for _, name := range []string{"log.key", "log.checkpoint", "admin.token"} {
-		data, err := os.ReadFile(filepath.Join(here, name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(there, name), data, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	join(t, here, there)
 	var mu sync.Mutex
 	var acknowledged []string
 	var callers sync.WaitGroup

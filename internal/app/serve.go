@@ -156,6 +156,7 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	}
 	s.sealer = &sealer{file: s.folder.ShardCheckpoint(s.shard()), caller: self(), log: s.log}
 	s.gate, err = gate.New(ctx, gate.Config{
+		Lease: s.lease(),
 		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Grants: grants, Clock: Clock, Rand: random, Node: node(), Log: s.log,
 		OnCommit: metrics.Commit, OnPublish: s.sealer.publish,
 	})

@@ -62,7 +62,7 @@ func (c Config) storeName(f Folder) string {
 	return f.Database()
 }
 
-// openStore opens the log to write it. Of a database it takes the lease.
+// openStore opens the log to write it. Of a database it takes a shard.
 func (s *service) openStore(ctx context.Context) (engine, guarded, error) {
 	if s.cfg.Store == "" {
 		if err := s.folder.notMoved(); err != nil {
@@ -90,6 +90,15 @@ func (s *service) openStore(ctx context.Context) (engine, guarded, error) {
 	}
 	s.onClose(l.release)
 	return db, l, nil
+}
+
+// lease is that of the shard that this node writes; the zero Lease where no
+// other node can write.
+func (s *service) lease() store.Lease {
+	if l, shared := s.store.(*leased); shared {
+		return l.lease
+	}
+	return store.Lease{}
 }
 
 // openReader opens the log to read it, beside whoever writes.
