@@ -199,7 +199,7 @@ func (c *Cluster) wait() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for {
-		conn, err := pgx.Connect(ctx, c.url("postgres"))
+		conn, err := pgx.Connect(ctx, c.URL("postgres"))
 		if err == nil {
 			return conn.Close(ctx)
 		}
@@ -244,7 +244,8 @@ func (c *Cluster) Close() error {
 	return errors.Join(c.stop(), os.RemoveAll(c.Dir))
 }
 
-func (c *Cluster) url(database string) string {
+// URL is that of a database, for its administrator.
+func (c *Cluster) URL(database string) string {
 	q := url.Values{"host": {c.Socket()}, "user": {"kernel"}}
 	return "postgres:///" + database + "?" + q.Encode()
 }
@@ -269,7 +270,7 @@ func (c *Cluster) Database(t testing.TB) string {
 		c.Exec(t, name, "ALTER DATABASE "+name+" RESET ALL; DROP SCHEMA IF EXISTS kernel CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 		c.free <- name
 	})
-	return c.url(name)
+	return c.URL(name)
 }
 
 // Exec runs SQL in a database as its administrator, on a connection of its own.
@@ -284,7 +285,7 @@ func (c *Cluster) Exec(t testing.TB, database, sql string) {
 func (c *Cluster) TryExec(database, sql string) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, c.url(database))
+	conn, err := pgx.Connect(ctx, c.URL(database))
 	if err != nil {
 		return err
 	}

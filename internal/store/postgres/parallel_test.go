@@ -2,9 +2,12 @@ package postgres_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/store"
@@ -85,6 +88,76 @@ func TestGuardsOfOneRecordAreShared(t *testing.T) {
 			t.Fatalf("round %d: %v", round, outs)
 		}
 	}
+}
+
+// Nodes that guard what the other changes, and make what the other needs not to
+// be there, crosswise: one may be in conflict, but none waits for one that waits
+// for it, which the server would notice after a second only.
+func TestNodesDoNotWaitForEachOther(t *testing.T) {
+	url := database(t)
+	before := deadlocks(t, url)
+	nodes := [2]*postgres.DB{open(t, url), open(t, url)}
+	random := rand.New(rand.NewPCG(1, 2))
+	list := make([]store.RecordKey, 12)
+	for i := range list {
+		list[i] = key(fmt.Sprint("key", i))
+	}
+	committed := 0
+	for round := range 150 {
+		versions, err := nodes[0].Versions(t.Context(), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var batches [2]*store.Batch
+		for n := range batches {
+			b := &store.Batch{ID: fmt.Sprint(round, "of", n), Shard: n}
+			for i, key := range list {
+				switch random.IntN(6) {
+				case 0, 1:
+					b.Guards = append(b.Guards, store.Guard{RecordKey: key, Version: versions[i]})
+				case 2:
+					b.Transitions = append(b.Transitions, store.Transition{RecordKey: key, From: versions[i], Value: []byte("x")})
+				case 3:
+					b.Transitions = append(b.Transitions, store.Transition{RecordKey: key, From: versions[i]}) // deletes
+				}
+			}
+			batches[n] = b
+		}
+		for _, out := range both(t, nodes, batches) {
+			switch out.Status {
+			case store.Committed:
+				committed++
+			case store.NotCommitted:
+				t.Fatalf("round %d: not committed", round)
+			}
+		}
+	}
+	for _, db := range nodes {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := deadlocks(t, url) - before; n > 0 || committed < 150 {
+		t.Errorf("%d deadlocks; %d batches were committed in 150 rounds, want one or two in each", n, committed)
+	}
+}
+
+// deadlocks is how many the server broke up in a database that nobody is
+// connected to any more: then all were counted.
+func deadlocks(t *testing.T, url string) (n int64) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), cluster.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	for others := int64(1); others > 0; {
+		err := c.QueryRow(t.Context(), "SELECT deadlocks, numbackends FROM pg_stat_database WHERE datname = $1", databaseOf(t, url)).Scan(&n, &others)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
 }
 
 func TestOneBatchCommittedTwiceAtOnceIsThereOnce(t *testing.T) {

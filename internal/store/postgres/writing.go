@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,8 +46,7 @@ func (w *writing) send(ctx context.Context, c *pgx.Conn) error {
 	p.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	w.queueBatch(&p)
 	w.queueHead(&p)
-	w.queueGuards(&p)
-	w.queueTransitions(&p)
+	w.queueRecords(&p)
 	w.queueEntries(&p)
 	w.queueExpiry(&p)
 	w.queueAnnouncements(&p)
@@ -154,39 +154,95 @@ func (w *writing) missing(k *keys, rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// queueGuards holds what a guard saw until the end of the transaction. A record
-// that must not be there gets a place of version 0, which nobody else can take
-// meanwhile, and which is gone before the commit.
-func (w *writing) queueGuards(p *pgx.Batch) {
-	var absent, present keys
-	guards := slices.Clone(w.batch.Guards)
-	for _, t := range w.batch.Transitions {
-		if t.From == 0 && t.Value == nil { // it deletes what must not be there
-			guards = append(guards, store.Guard{RecordKey: t.RecordKey})
+// records are the guards and transitions of one kind.
+type records struct {
+	absent, present     keys // that must not be there, and that must have a version
+	made, changed, gone keys
+}
+
+func (r *records) guards() int      { return len(r.absent.list) + len(r.present.list) }
+func (r *records) transitions() int { return len(r.made.list) + len(r.changed.list) + len(r.gone.list) }
+
+// queueRecords holds what guards saw until the end of the transaction, and
+// changes what transitions change. So that no two nodes wait for each other, all
+// take places and locks in one order: kind after kind, of a kind first the
+// places of what is not there and then the locks of what is, each by hash.
+func (w *writing) queueRecords(p *pgx.Batch) {
+	kinds := map[string]*records{}
+	of := func(kind string) *records {
+		if kinds[kind] == nil {
+			kinds[kind] = &records{}
 		}
+		return kinds[kind]
 	}
-	for _, g := range guards {
-		if g.Version == 0 {
-			absent.add(g.RecordKey, 0, nil, 0)
+	for _, g := range w.batch.Guards {
+		if r := of(g.Kind); g.Version == 0 {
+			r.absent.add(g.RecordKey, 0, nil, 0)
 		} else {
-			present.add(g.RecordKey, g.Version, nil, 0)
+			r.present.add(g.RecordKey, g.Version, nil, 0)
 		}
 	}
-	if len(absent.list) > 0 {
-		p.Queue(`INSERT INTO kernel.records (kind, hash, key, version, value, expires)
-			SELECT DISTINCT kind, hash, key, 0, ''::bytea, 0 FROM unnest($1::text[], $2::bytea[], $3::text[]) AS k (kind, hash, key) ORDER BY kind, hash
-			ON CONFLICT DO NOTHING`, absent.kinds, absent.hashes, absent.texts)
-		p.Queue(lockRecords+` AND (r.version = 0 OR r.expires <> 0 AND r.expires < $3) ORDER BY r.kind, r.hash FOR SHARE OF r`,
-			absent.kinds, absent.hashes, w.batch.Expire).
-			Query(func(rows pgx.Rows) error { return w.missing(&absent, rows) })
-		p.Queue(`DELETE FROM kernel.records AS r USING unnest($1::text[], $2::bytea[]) AS k (kind, hash)
-			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = 0`, absent.kinds, absent.hashes)
+	for _, t := range sorted(w.batch.Transitions) {
+		switch r := of(t.Kind); {
+		case t.From == 0 && t.Value == nil: // it deletes what must not be there
+			r.absent.add(t.RecordKey, 0, nil, 0)
+		case t.Value == nil:
+			r.gone.add(t.RecordKey, t.From, nil, 0)
+		case t.From == 0:
+			r.made.add(t.RecordKey, 0, t.Value, t.Expires)
+		default:
+			r.changed.add(t.RecordKey, t.From, t.Value, t.Expires)
+		}
 	}
-	if len(present.list) > 0 {
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		r := kinds[kind]
+		if r.guards() > 0 && r.transitions() > 0 {
+			w.queueBoth(p, r)
+			continue
+		}
+		w.queueGuards(p, r)
+		w.queueTransitions(p, r)
+	}
+}
+
+// queueBoth is for a kind of which some records are guarded and others changed:
+// all are locked as if they were changed, since two nodes that hold what the
+// other wants to change would wait for each other.
+func (w *writing) queueBoth(p *pgx.Batch, r *records) {
+	w.queuePlaces(p, slices.Concat(r.absent.kinds, r.made.kinds), slices.Concat(r.absent.hashes, r.made.hashes), slices.Concat(r.absent.texts, r.made.texts))
+	p.Queue(lockRecords+" ORDER BY r.kind, r.hash FOR UPDATE OF r",
+		slices.Concat(r.absent.kinds, r.present.kinds, r.made.kinds, r.changed.kinds, r.gone.kinds),
+		slices.Concat(r.absent.hashes, r.present.hashes, r.made.hashes, r.changed.hashes, r.gone.hashes))
+	w.queueGuards(p, r)
+	w.queueTransitions(p, r)
+}
+
+// queuePlaces takes the places of records that are not there, with version 0.
+// Nobody else can take them meanwhile, and they are gone before the commit.
+func (w *writing) queuePlaces(p *pgx.Batch, kinds []string, hashes [][]byte, texts []string) {
+	if len(kinds) == 0 {
+		return
+	}
+	p.Queue(`INSERT INTO kernel.records (kind, hash, key, version, value, expires)
+		SELECT DISTINCT kind, hash, key, 0, ''::bytea, 0 FROM unnest($1::text[], $2::bytea[], $3::text[]) AS k (kind, hash, key) ORDER BY kind, hash
+		ON CONFLICT DO NOTHING`, kinds, hashes, texts)
+}
+
+// queueGuards holds what a guard saw.
+func (w *writing) queueGuards(p *pgx.Batch, r *records) {
+	if k := &r.absent; len(k.list) > 0 {
+		w.queuePlaces(p, k.kinds, k.hashes, k.texts)
+		p.Queue(lockRecords+` AND (r.version = 0 OR r.expires <> 0 AND r.expires < $3) ORDER BY r.kind, r.hash FOR SHARE OF r`,
+			k.kinds, k.hashes, w.batch.Expire).
+			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
+		p.Queue(`DELETE FROM kernel.records AS r USING unnest($1::text[], $2::bytea[]) AS k (kind, hash)
+			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = 0`, k.kinds, k.hashes)
+	}
+	if k := &r.present; len(k.list) > 0 {
 		p.Queue(`SELECT r.kind, r.hash FROM kernel.records AS r JOIN unnest($1::text[], $2::bytea[], $3::bigint[]) AS k (kind, hash, version)
 			ON r.kind = k.kind AND r.hash = k.hash AND r.version = k.version ORDER BY r.kind, r.hash FOR SHARE OF r`,
-			present.kinds, present.hashes, present.version).
-			Query(func(rows pgx.Rows) error { return w.missing(&present, rows) })
+			k.kinds, k.hashes, k.version).
+			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
 	}
 }
 
@@ -194,43 +250,31 @@ const lockRecords = `SELECT r.kind, r.hash FROM kernel.records AS r
 	JOIN unnest($1::text[], $2::bytea[]) AS k (kind, hash) ON r.kind = k.kind AND r.hash = k.hash WHERE true`
 
 // queueTransitions changes the records that have the version they must have.
-func (w *writing) queueTransitions(p *pgx.Batch) {
-	var made, changed, gone keys
-	for _, t := range sorted(w.batch.Transitions) {
-		switch {
-		case t.From == 0 && t.Value == nil: // a guard
-		case t.Value == nil:
-			gone.add(t.RecordKey, t.From, nil, 0)
-		case t.From == 0:
-			made.add(t.RecordKey, 0, t.Value, t.Expires)
-		default:
-			changed.add(t.RecordKey, t.From, t.Value, t.Expires)
-		}
-	}
-	if len(made.list) > 0 {
+func (w *writing) queueTransitions(p *pgx.Batch, r *records) {
+	if k := &r.made; len(k.list) > 0 {
 		p.Queue(`INSERT INTO kernel.records AS r (kind, hash, key, version, value, expires)
 			SELECT kind, hash, key, 1, value, expires FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bytea[], $5::bigint[]) AS k (kind, hash, key, value, expires)
 			ON CONFLICT (kind, hash) DO UPDATE SET version = 1, value = excluded.value, expires = excluded.expires
-			WHERE r.expires <> 0 AND r.expires < $6 RETURNING kind, hash`,
-			made.kinds, made.hashes, made.texts, made.values, made.expires, w.batch.Expire).
-			Query(func(rows pgx.Rows) error { return w.missing(&made, rows) })
+			WHERE r.version = 0 OR r.expires <> 0 AND r.expires < $6 RETURNING kind, hash`,
+			k.kinds, k.hashes, k.texts, k.values, k.expires, w.batch.Expire).
+			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
 	}
-	if n := len(changed.list) + len(gone.list); n > 1 { // in order, so that nobody waits for one who waits for him
+	if n := len(r.changed.list) + len(r.gone.list); n > 1 {
 		p.Queue(lockRecords+" ORDER BY r.kind, r.hash FOR UPDATE OF r",
-			slices.Concat(changed.kinds, gone.kinds), slices.Concat(changed.hashes, gone.hashes))
+			slices.Concat(r.changed.kinds, r.gone.kinds), slices.Concat(r.changed.hashes, r.gone.hashes))
 	}
-	if len(changed.list) > 0 {
+	if k := &r.changed; len(k.list) > 0 {
 		p.Queue(`UPDATE kernel.records AS r SET version = k.version + 1, value = k.value, expires = k.expires
 			FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[]) AS k (kind, hash, version, value, expires)
 			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = k.version RETURNING r.kind, r.hash`,
-			changed.kinds, changed.hashes, changed.version, changed.values, changed.expires).
-			Query(func(rows pgx.Rows) error { return w.missing(&changed, rows) })
+			k.kinds, k.hashes, k.version, k.values, k.expires).
+			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
 	}
-	if len(gone.list) > 0 {
+	if k := &r.gone; len(k.list) > 0 {
 		p.Queue(`DELETE FROM kernel.records AS r USING unnest($1::text[], $2::bytea[], $3::bigint[]) AS k (kind, hash, version)
 			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = k.version RETURNING r.kind, r.hash`,
-			gone.kinds, gone.hashes, gone.version).
-			Query(func(rows pgx.Rows) error { return w.missing(&gone, rows) })
+			k.kinds, k.hashes, k.version).
+			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
 	}
 }
 
