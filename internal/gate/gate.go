@@ -144,10 +144,12 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	go g.summarise()
 	go g.watchGrants()
 	go g.follow()
-	if err := g.signEmpty(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("sign the empty shard: %w", err), g.Close(ctx))
+	for _, step := range []func(context.Context) error{g.signEmpty, g.begun} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, g.Close(ctx))
+		}
 	}
-	return g, g.begun(ctx)
+	return g, nil
 }
 
 func orDefault[N int | time.Duration](n, def N) N {

@@ -140,8 +140,10 @@ func (g *Gate) signEmpty(ctx context.Context) error {
 	}
 	g.seal.mu.Lock()
 	defer g.seal.mu.Unlock()
-	_, err := g.sign(ctx)
-	return err
+	if _, err := g.sign(ctx); err != nil {
+		return fmt.Errorf("sign the empty shard: %w", err)
+	}
+	return nil
 }
 
 // keep persists a checkpoint, in place of the one before unless that stays.
