@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type fake struct {
 // startFake ANSWER… starts a server and points solo at it. ANSWER is one of
 //
 //	allow [CONSTRAINT…]           200, allowed with these flags
+//	grantless                     200, allowed without a grant
+//	refuse VERB CODE DETAIL       200, allowed with a grant that cannot be redeemed or settled
 //	other                         200, about another request
 //	problem STATUS CODE DETAIL    a problem document
 //	raw BODY                      200, this text as JSON
@@ -77,6 +80,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, "/v1/grants/") {
+		f.grant(w, r)
+		return
+	}
 	req, err := kernel.DecodeRequest(body)
 	if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/decisions" {
 		http.Error(w, fmt.Sprintf("%s %s: %v", r.Method, r.URL.Path, err), http.StatusTeapot)
@@ -90,7 +97,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *fake) reply(w http.ResponseWriter, r *http.Request, req kernel.Request) {
 	switch f.answer {
-	case "allow":
+	case "allow", "grantless", "refuse":
 		f.decide(w, req)
 	case "other":
 		req.Resource.ID = "another"
@@ -115,24 +122,44 @@ func (f *fake) reply(w http.ResponseWriter, r *http.Request, req kernel.Request)
 	}
 }
 
+// grant takes whatever it is asked about grants, unless they are refused.
+func (f *fake) grant(w http.ResponseWriter, r *http.Request) {
+	_, verb, _ := strings.Cut(r.URL.Path, ":")
+	if f.answer == "refuse" && verb == f.args[0] {
+		writeJSON(w, "application/problem+json", http.StatusConflict, map[string]any{
+			"type": "about:blank", "title": "problem", "status": http.StatusConflict, "code": f.args[1], "detail": f.args[2],
+		})
+		return
+	}
+	writeJSON(w, "application/json", http.StatusOK, map[string]any{"id": fakeID, "state": verb + "ed"})
+}
+
+const fakeID = "01K00000000000000000000000"
+
 func (f *fake) decide(w http.ResponseWriter, req kernel.Request) {
 	constraints := map[string]any{}
-	for _, name := range f.args {
-		constraints[name] = true
+	if f.answer == "allow" {
+		for _, name := range f.args {
+			constraints[name] = true
+		}
 	}
 	digest, err := req.Digest()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusTeapot)
 		return
 	}
-	writeJSON(w, "application/json", http.StatusOK, kernel.Decision{
-		ID: "01K00000000000000000000000",
+	d := kernel.Decision{
+		ID: fakeID,
 		Verdict: kernel.Verdict{
 			Decision: kernel.Allow, Constraints: constraints, Reason: "Everything goes.\x1b[2J", Code: kernel.CodeRule,
 			Rules: []string{"fake/rule"}, PolicyVersion: "sha256:00", RequestDigest: digest,
 		},
 		DecidedAt: time.Unix(0, 0).UTC(), Entry: kernel.EntryRef{Leaf: "00"},
-	})
+	}
+	if req.Grant && f.answer != "grantless" {
+		d.Grant = &kernel.Grant{ID: d.ID, Token: "a.b.c", ExpiresAt: time.Unix(60, 0).UTC()}
+	}
+	writeJSON(w, "application/json", http.StatusOK, d)
 }
 
 func writeJSON(w http.ResponseWriter, kind string, status int, v any) {

@@ -55,7 +55,9 @@ func (q question) open(command string, stdout, stderr *os.File) (*session, error
 func (s *session) permission(ctx context.Context) error {
 	fmt.Fprintf(s.out, "asking %s: may %s ship %s (%s) to %s?\n",
 		printable(s.address), printable(s.cfg.Agent), printable(s.cfg.Artifact.Name), printable(s.cfg.Artifact.Type), printable(s.env))
-	d, err := ask(ctx, s.kernel, request(s.cfg, s.env), s.timeout)
+	req := request(s.cfg, s.env)
+	req.Grant = s.report.Command == "ship"
+	d, err := ask(ctx, s.kernel, req, s.timeout)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ func shipCommand(stdout, stderr *os.File) *cobra.Command {
 		Use:   "ship --env ENVIRONMENT",
 		Short: "Ask the kernel, and run the steps when it allows them",
 		Long: "ship asks the kernel before any step runs, and runs the steps of solo.yaml only\n" +
-			"after an ALLOW that is on record. Every step is written to .solo/ship.log beside\n" +
+			"after an ALLOW that is on record and whose grant it redeemed; then it tells the\n" +
+			"kernel how they ended. Every step is written to .solo/ship.log beside\n" +
 			"solo.yaml before and after it runs.\n\n" +
 			"Exit codes: 0 shipped, 1 a step failed, 2 misuse, 3 denied, 4 approvals required,\n5 no answer from the kernel. With 2 to 5 nothing ran.",
 		Args: noArguments,
@@ -32,7 +33,11 @@ func ship(ctx context.Context, q question, stdout, stderr *os.File) error {
 		return err
 	}
 	if err = s.permission(ctx); err == nil {
+		err = s.redeem(ctx)
+	}
+	if err == nil {
 		err = s.runSteps(ctx, stderr)
+		s.settle(ctx, err)
 	}
 	return s.end(err, outcomeShipped)
 }

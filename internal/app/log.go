@@ -202,6 +202,15 @@ func (l *Log) Replay(ctx context.Context) (ledger.ReplayReport, error) {
 	}})
 }
 
+// Audit checks what the log says of effects.
+func (l *Log) Audit(ctx context.Context) (ledger.AuditReport, error) {
+	r, err := l.counted(ctx)
+	if err != nil {
+		return ledger.AuditReport{}, err
+	}
+	return ledger.Audit(ctx, r)
+}
+
 // counted tells of progress while entries are read.
 func (l *Log) counted(ctx context.Context) (store.Reader, error) {
 	if l.seen == nil {

@@ -22,8 +22,6 @@ rules:
 // kernel of this version cannot decide with.
 func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 	for _, c := range []struct{ schema, want string }{
-		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service, grant: required}}",
-			"b.yaml:6:46: an ALLOW of deploy hands out a grant: this version of kernel serve hands out no grants; leave it out"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
 			"---\npdl: v1\nkind: approval\nname: default\nof: [{role: sre}]\nauto: [{when: resource.id == \"a\", as: bot}]",
 			"b.yaml:12:1: the workflow default has automatic votes: this version of kernel serve gives none; leave it out"},
