@@ -21,7 +21,7 @@ the folder or the database may read its log.`,
 	}
 	onlySubcommands(cmd)
 	cmd.AddCommand(
-		c.logListCommand(), c.logShowCommand(), c.logVerifyCommand(), c.logReplayCommand(), c.logCheckpointCommand(),
+		c.logListCommand(), c.logShowCommand(), c.logVerifyCommand(), c.logReplayCommand(), c.logAuditCommand(), c.logCheckpointCommand(),
 	)
 	return cmd
 }

@@ -244,8 +244,13 @@ func (c *cli) printReplay(r ledger.ReplayReport, asJSON bool) error {
 
 // noun is what one entry of a kind is called.
 func noun(k ledger.Kind) string {
-	if k == ledger.KindRegistry {
+	switch k {
+	case ledger.KindRegistry:
 		return "registry change"
+	case ledger.KindGrant:
+		return "grant change"
+	case ledger.KindGrantKey:
+		return "grant key"
 	}
 	return string(k)
 }
