@@ -33,7 +33,21 @@ func (e *Encoding) Condition(side int, name string, when *pdl.Condition) Truth {
 		return Truth{e.True(), e.False()}
 	}
 	c := &coder{e: e, s: e.sides[side], ast: when.AST, rule: name, when: when}
-	return c.bools(when.AST.Expr())
+	return c.withinWork(c.bools(when.AST.Expr()))
+}
+
+// maxWork is what the evaluator lets one condition take; beyond it the
+// condition has no value. Formulas do not count: what may take more may also
+// be without a value.
+const maxWork = 1 << 22
+
+func (c *coder) withinWork(t Truth) Truth {
+	if c.when.Steps() <= maxWork {
+		return t
+	}
+	c.approximate(c.ast.Expr(), "a condition that may take more work than is allowed")
+	done := c.e.anything(smt.Bool, "work of "+c.rule)
+	return Truth{c.e.And(done, t.True), c.e.And(done, t.False)}
 }
 
 // pos returns where an expression stands.

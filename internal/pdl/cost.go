@@ -33,6 +33,9 @@ type Cost struct {
 	DearestSteps int64
 }
 
+// Steps returns the most that a condition can take: see [Cost].
+func (c *Condition) Steps() int64 { return c.steps }
+
 // Time is about how long the steps take on one core of a server: BenchmarkSteps
 // of package eval measures up to 3 ns for each. A text that is hostile to a
 // pattern takes longer. A condition whose counted work exceeds the bound of the
