@@ -51,6 +51,8 @@ test: ## every test, with everything it needs (Go modules and tools are fetched)
 	@$(if $(RACE),CGO_ENABLED=1 $(GO) test -race -short $(RACE_PACKAGES),true)
 	$(say) 'policies'
 	@$(MAKE) --no-print-directory policies
+	$(say) 'what is proved of the policies'
+	@$(MAKE) --no-print-directory prove
 	$(say) 'examples and benchmarks'
 	@$(MAKE) --no-print-directory modules
 	$(say) 'fuzz, 1s each'
@@ -98,6 +100,13 @@ policies: build ## check, format and test every bundle under policies/
 	@for bundle in policies/shipping policies/examples/*/ policies/library/*/; do \
 		bin/kernel check "$$bundle" && bin/kernel fmt --check "$$bundle" >/dev/null && \
 		bin/kernel test --fail-under 100 "$$bundle" >/dev/null || exit 1; done
+
+.PHONY: prove
+prove: build ## prove the properties of the policy library; needs cvc5 or z3
+	@scripts/solvers.sh
+	@if command -v cvc5 >/dev/null 2>&1; then for bundle in policies/library/*/; do \
+		bin/kernel prove --timeout 30s "$$bundle" >bin/proof.txt || { cat bin/proof.txt; exit 1; }; \
+		printf '%s: %s\n' "$$bundle" "$$(tail -1 bin/proof.txt)"; done; fi
 
 .PHONY: modules
 modules:

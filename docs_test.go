@@ -48,12 +48,28 @@ func TestDocsRun(t *testing.T) {
 				}
 				t.Skip("the document shows curl, which is not installed on this machine")
 			}
+			if uses(steps, "kernel prove") {
+				needsSolver(t)
+			}
 			s := newSession(t, bin)
 			for _, step := range steps {
 				s.play(step)
 			}
 		})
 	}
+}
+
+// needsSolver leaves a document out that shows kernel prove where there is no
+// solver, loudly, and fails in CI.
+func needsSolver(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("cvc5"); err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("the document shows kernel prove, and cvc5 is not installed on this machine: install it")
+	}
+	t.Skip("LEFT OUT: the document shows kernel prove, and cvc5 is not installed on this machine")
 }
 
 // TestDocsCompile checks the policies that the documents show. All `yaml pdl`

@@ -70,6 +70,9 @@ func (c *cli) printFinding(q app.Question) {
 		line += " (" + safe(strings.Join(q.By, ", ")) + ")"
 	}
 	for _, x := range q.Examples {
+		if q.Outcome == app.Noted {
+			break // --json has them
+		}
 		line += "; " + x.Shows + ": " + string(x.Request)
 		if len(x.Facts) > 0 {
 			line += " facts " + factsText(x.Facts)

@@ -85,7 +85,7 @@ type ProofExample struct {
 	Refused string          `json:"refused,omitzero"` // why not
 	Other   *ExampleOther   `json:"other,omitzero"`   // of the second policy, where there are two
 
-	Test string `json:"test,omitzero"` // a test document that expects what the policy says today
+	Test string `json:"test,omitzero"` // a test document that expects what the policy says today; "" for a request that no test can hold
 }
 
 // An ExampleOther is what the second of two policies says.

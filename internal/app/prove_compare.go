@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/strixlabs/execution-kernel/internal/pdl"
@@ -29,7 +30,7 @@ func (p *Prover) Lint(ctx context.Context, sources []BundleSource) (*Proof, erro
 		}
 		for _, f := range findings {
 			q := questionOf(source.Name, f.Result, f.Pos)
-			q.Name, q.Kind, q.By, q.Why, q.Outcome = f.Rule, string(f.Kind), f.By, f.Message, outcomeOfFinding(f.Kind)
+			q.Name, q.Kind, q.By, q.Why, q.Outcome = f.Rule, string(f.Kind), f.By, f.Message, outcomeOfFinding(f.Kind, isRow(policy.Bundle(), f.Rule))
 			q.Asked = askedByLint[f.Kind]
 			if q.Name == "" {
 				q.Name = f.Action
@@ -47,16 +48,22 @@ var askedByLint = map[prove.Kind]string{
 	prove.Undecided: "was everything decided",
 }
 
-// outcomeOfFinding: that the default denies is what a default is for.
-func outcomeOfFinding(k prove.Kind) Outcome {
-	switch k {
-	case prove.OnlyDefault:
+// outcomeOfFinding: that the default denies is what a default is for, and a row
+// that changes nothing is there because a table has all its rows.
+func outcomeOfFinding(k prove.Kind, row bool) Outcome {
+	switch {
+	case k == prove.OnlyDefault, k == prove.Redundant && row:
 		return Noted
-	case prove.Undecided:
+	case k == prove.Undecided:
 		return Undecided
 	default:
 		return Broken
 	}
+}
+
+func isRow(b *pdl.Bundle, name string) bool {
+	i, ok := slices.BinarySearchFunc(b.Rules, name, func(r *pdl.Rule, name string) int { return strings.Compare(r.Name, name) })
+	return ok && b.Rules[i].Row
 }
 
 // Diff says how a newer policy differs from an older one.
@@ -148,7 +155,10 @@ func (p *Proof) Summary() string {
 	text := fmt.Sprintf("%d of %d hold", p.Count(Holds), n)
 	switch {
 	case p.Task == "lint":
-		text = plural(n-open, "finding")
+		text = plural(broken, "finding")
+		if noted := p.Count(Noted); noted > 0 {
+			text += ", " + plural(noted, "note")
+		}
 	case broken > 0:
 		text += fmt.Sprintf(", %d broken", broken)
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,12 +41,28 @@ func examplesOf(r prove.Result, shows string) []ProofExample {
 	e := r.Example
 	x := ProofExample{Shows: shows, Request: requestText(e.Input), Facts: e.Input.Facts, Refused: e.Refused}
 	if e.Refused == "" {
-		x.Verdict, x.Test = &e.Verdict, testText("found: "+r.Name, e.Input, e.Verdict)
+		x.Verdict = &e.Verdict
+	}
+	if e.Refused == "" && !holdsNull(e.Input.Request.Params) && !holdsNull(e.Input.Request.Context) {
+		x.Test = testText("found: "+r.Name, e.Input, e.Verdict)
 	}
 	if e.Other != nil || e.OtherRefused != "" {
 		x.Other = &ExampleOther{Verdict: e.Other, Refused: e.OtherRefused}
 	}
 	return []ProofExample{x}
+}
+
+// holdsNull reports what no test can hold: the null of json.
+func holdsNull(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		return slices.ContainsFunc(kernel.SortedKeys(v), func(name string) bool { return holdsNull(v[name]) })
+	case []any:
+		return slices.ContainsFunc(v, holdsNull)
+	}
+	return false
 }
 
 // requestText is the request of an input with its instant.
@@ -98,13 +116,41 @@ func testText(name string, in eval.Input, v kernel.Verdict) string {
 	return b.String()
 }
 
-// inline writes a value as JSON, which YAML reads.
+// plainWord is a text that YAML needs no quotes for, and no reader takes for
+// anything else.
+var plainWord = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/-]*$`)
+
+// inline writes a value on one line of YAML.
 func inline(v any) string {
+	switch v := v.(type) {
+	case string:
+		if plainWord.MatchString(v) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(v)) {
+			return v
+		}
+	case map[string]any:
+		var parts []string
+		for _, name := range kernel.SortedKeys(v) {
+			parts = append(parts, name+": "+inline(v[name]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case []string:
+		return inlineList(v)
+	case []any:
+		return inlineList(v)
+	}
 	data, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		return "null"
 	}
 	return string(data)
+}
+
+func inlineList[T any](list []T) string {
+	var parts []string
+	for _, v := range list {
+		parts = append(parts, inline(v))
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
 func clipTo(s string, most int) string {
