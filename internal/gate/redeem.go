@@ -146,7 +146,7 @@ func (g *Gate) Settle(ctx context.Context, caller kernel.Caller, id string, s gr
 		return grant.Record{}, err
 	}
 	return g.changeGrant(ctx, id, func(b *batch, v versionedGrant) (grant.Record, error) {
-		next, changed, err := v.Settle(caller.Principal, caller.Is(kernel.RoleAgent), s, b.now)
+		next, changed, err := v.Settle(caller.Principal, caller.Is(kernel.RoleAgent) && caller.Agent == v.Agent, s, b.now)
 		if err != nil || !changed {
 			return next, err
 		}
