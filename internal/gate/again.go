@@ -31,6 +31,7 @@ type answered struct {
 // again answers a question whose request_id was already decided: in this very
 // batch, or, when a commit showed it, in another. ErrNotFound: it was not.
 func (g *Gate) again(b *batch, j *job, q *question, key string) (kernel.Decision, error) {
+	b.rests = true
 	if first, ok := b.asked[key]; ok {
 		return g.replay(q, first, 0, b.registry)
 	}
@@ -38,6 +39,19 @@ func (g *Gate) again(b *batch, j *job, q *question, key string) (kernel.Decision
 		return g.recorded(context.Background(), q)
 	}
 	return kernel.Decision{}, store.ErrNotFound
+}
+
+// settled answers a question whose request_id was decided before, without the
+// committer; ErrNotFound: it was not, or the committer has to. An ALLOW may be
+// given again only while all that it rests on is as it was, and of what other
+// gates change only the guard of a commit can tell.
+func (g *Gate) settled(ctx context.Context, q *question, j *job) (kernel.Decision, error) {
+	d, err := g.recorded(ctx, q)
+	if err == nil && d.Decision == kernel.Allow && g.shared() {
+		j.recheck = true
+		return kernel.Decision{}, store.ErrNotFound
+	}
+	return d, err
 }
 
 // recorded looks a request_id up: an ALLOW of this process in memory,

@@ -44,6 +44,7 @@ type batch struct {
 	counting    counting                   // keys of facts that it rests on
 	announce    []string                   // kinds of records that other nodes must notice
 	moves       bool                       // it changes what decisions rest on
+	rests       bool                       // an answer rests on that though nothing is written: it is guarded all the same
 	unread      []string                   // keys of facts whose events have to be read first
 	behind      bool                       // all events have to be read first
 	waiting     []*job                     // for that
@@ -160,7 +161,7 @@ func (g *Gate) commit(jobs []*job) {
 			continue
 		}
 		jobs = nil
-		if b.empty() && !slices.ContainsFunc(rest, func(j *job) bool { return j.probe }) {
+		if b.empty() && !(b.rests && g.shared()) && !slices.ContainsFunc(rest, func(j *job) bool { return j.probe }) {
 			answer(rest, nil)
 		} else {
 			var again []*job

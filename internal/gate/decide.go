@@ -50,14 +50,14 @@ func (g *Gate) Decide(ctx context.Context, caller kernel.Caller, ask Ask) (kerne
 	if err != nil {
 		return kernel.Decision{}, err
 	}
+	j := &job{}
 	if ask.Request.RequestID != "" {
-		d, err := g.recorded(ctx, q)
+		d, err := g.settled(ctx, q, j)
 		if !errors.Is(err, store.ErrNotFound) {
 			return g.answer(q, d, err)
 		}
 	}
 	var d kernel.Decision
-	j := &job{}
 	j.apply = func(b *batch) (err error) {
 		d, err = g.decide(b, j, q)
 		return err

@@ -67,14 +67,14 @@ func (g *Gate) atOnce(ctx context.Context, caller kernel.Caller, ask Ask, one *o
 	if err != nil {
 		return Answer{Err: err}, true
 	}
+	j := &job{done: make(chan error, 1)}
 	if ask.Request.RequestID != "" {
-		d, err := g.recorded(ctx, q)
+		d, err := g.settled(ctx, q, j)
 		if !errors.Is(err, store.ErrNotFound) {
 			d, err = g.answer(q, d, err)
 			return Answer{d, err}, true
 		}
 	}
-	j := &job{done: make(chan error, 1)}
 	j.apply = func(b *batch) (err error) {
 		one.decision, err = g.decide(b, j, q)
 		return err

@@ -125,6 +125,7 @@ func (g *Gate) replace(b *batch, caller kernel.Caller, a activation, active, bun
 		return notPushed(version)
 	case before == version && bundle.Version > 0:
 		g.program.Store(a.program) // nothing to record: it decides from the next batch on
+		b.rests = true
 		return nil
 	case a.previous != nil && *a.previous != before:
 		return kernel.Errorf(kernel.Conflict, "the active policy is %s by now", orNone(before)).

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
@@ -15,16 +16,15 @@ type Fault interface {
 
 // The faults.
 var (
+	DropGuards     Fault = altered(func(b *store.Batch) { b.Guards = nil })
+	DropFactGuards Fault = altered(func(b *store.Batch) {
+		b.Guards = slices.DeleteFunc(slices.Clone(b.Guards), func(g store.Guard) bool { return g.Kind == "fact" })
+		b.Transitions = slices.DeleteFunc(slices.Clone(b.Transitions), func(t store.Transition) bool { return t.Kind == "fact" })
+	})
 	GuessUnknown     Fault = guessed{store.Committed}
 	ForgetUnknown    Fault = guessed{store.NotCommitted}
 	ForgetRequestIDs Fault = altered(func(b *store.Batch) {
-		var rest []store.Transition
-		for _, t := range b.Transitions {
-			if t.Kind != "request" {
-				rest = append(rest, t)
-			}
-		}
-		b.Transitions = rest
+		b.Transitions = slices.DeleteFunc(slices.Clone(b.Transitions), func(t store.Transition) bool { return t.Kind == "request" })
 	})
 )
 

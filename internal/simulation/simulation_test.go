@@ -22,8 +22,8 @@ import (
 var (
 	seeds  = flag.Uint64("seeds", 0, "how many worlds are run; 0: 300 with -short, else 5,000")
 	first  = flag.Uint64("seed", 1, "the first seed")
-	events = flag.Int("events", 250, "events in a world")
-	nodes  = flag.Uint64("nodes", 1, "worlds have up to so many nodes")
+	events = flag.Int("events", 400, "events in a world")
+	nodes  = flag.Uint64("nodes", 3, "worlds have up to so many nodes")
 )
 
 const fleet = `{"registry": "v1", "agents": {
@@ -122,6 +122,8 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 
 func TestPlantedFaultsAreFound(t *testing.T) {
 	for name, fault := range map[string]simulation.Fault{
+		"guards are dropped":                     simulation.DropGuards,
+		"guards of facts are dropped":            simulation.DropFactGuards,
 		"an unknown outcome is taken for done":   simulation.GuessUnknown,
 		"an unknown outcome is taken for undone": simulation.ForgetUnknown,
 		"request_ids are not kept":               simulation.ForgetRequestIDs,

@@ -132,20 +132,20 @@ func (w *World) step() {
 	if w.bootOne() {
 		return
 	}
-	switch d := w.rng.IntN(200); {
-	case d < 110:
+	switch d := w.rng.IntN(400); {
+	case d < 300:
 		w.deliver()
-	case d < 160:
+	case d < 350:
 		w.ask()
-	case d < 176:
+	case d < 366:
 		w.pass()
-	case d < 184:
+	case d < 376:
 		w.command()
-	case d < 186:
+	case d < 379:
 		w.crash()
-	case d < 190:
+	case d < 385:
 		w.pause()
-	case d < 195:
+	case d < 392:
 		w.skew()
 	default:
 		w.arrive()
@@ -259,34 +259,38 @@ func (w *World) calmDown() {
 	}
 	w.release(func(*call) fate { return fate{} })
 	w.mu.Unlock()
-	time.Sleep(time.Minute) // leases expire, queues empty
+	time.Sleep(12 * time.Second) // leases expire, queues empty
 	for _, n := range w.nodes {
 		if !n.up() {
 			n.boot()
 		}
 	}
-	time.Sleep(10 * time.Second)
-	for _, n := range w.nodes {
-		w.live(n)
-	}
+	time.Sleep(3 * time.Second)
+	w.live()
 }
 
-// live asks a node something that it must decide now that nothing goes wrong.
-func (w *World) live(n *node) {
+// live asks every node something that it must decide now that nothing goes
+// wrong.
+func (w *World) live() {
 	if w.failure() != nil {
 		return
 	}
-	if !n.up() {
-		w.fail("%s does not start though nothing goes wrong any more: %v", n.name, n.why())
-		return
+	var asks []*ask
+	for _, n := range w.nodes {
+		if !n.up() {
+			w.fail("%s does not start though nothing goes wrong any more: %v", n.name, n.why())
+			return
+		}
+		asks = append(asks, w.newAsk(n))
+		w.put(asks[len(asks)-1])
 	}
-	a := w.newAsk(n)
-	w.put(a)
-	time.Sleep(10 * time.Second)
+	time.Sleep(6 * time.Second)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if a.err != nil || !a.done {
-		w.failed("%s decides nothing though nothing goes wrong any more: %v", n.name, a.err)
+	for _, a := range asks {
+		if a.err != nil || !a.done {
+			w.failed("%s decides nothing though nothing goes wrong any more: %v", a.node.name, a.err)
+		}
 	}
 }
 
@@ -313,7 +317,7 @@ func (w *World) fail(format string, args ...any) {
 // failed is fail for whoever has the lock.
 func (w *World) failed(format string, args ...any) {
 	if w.broken == nil {
-		w.broken = &Broken{Seed: w.Seed, Event: w.tick, What: fmt.Sprintf(format, args...), Trace: w.last(60)}
+		w.broken = &Broken{Seed: w.Seed, Event: w.tick, What: fmt.Sprintf(format, args...), Trace: w.last(600)}
 	}
 }
 
