@@ -92,6 +92,24 @@ func (g *Gate) readActive(ctx context.Context) (*eval.Program, error) {
 	return program, nil
 }
 
+// upToDate is errLater when another gate changed what decisions rest on, and
+// has it read before the next batch. Who is told that nothing needs to be
+// changed, or that there is nothing to change, is told what is so now.
+func (g *Gate) upToDate(ctx context.Context) error {
+	if !g.shared() {
+		return nil
+	}
+	versions, err := g.cfg.Store.Versions(ctx, []store.RecordKey{basisKey()})
+	switch {
+	case err != nil:
+		return unavailable("what other nodes changed cannot be read")
+	case versions[0] != g.basis:
+		g.stale.Store(true)
+		return errLater
+	}
+	return nil
+}
+
 // begun makes sure that there is a basis to guard.
 func (g *Gate) begun(ctx context.Context) error {
 	if !g.shared() {

@@ -53,7 +53,9 @@ func (g *Gate) alter(ctx context.Context, caller kernel.Caller, reason string, f
 		if b.altered {
 			return errLater
 		}
-		b.rests = true // that nothing needs to be changed, too
+		if err := g.upToDate(context.Background()); err != nil {
+			return err
+		}
 		changes, err := find(b.registry, b.now)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -315,6 +316,7 @@ type unguarded struct{ store.Store }
 func (u unguarded) Commit(ctx context.Context, b *store.Batch) (store.Outcome, error) {
 	changed := *b
 	changed.Guards = nil
+	changed.Transitions = slices.DeleteFunc(slices.Clone(b.Transitions), func(t store.Transition) bool { return t.Kind == "fact" })
 	return u.Store.Commit(ctx, &changed)
 }
 

@@ -30,7 +30,7 @@ type node struct {
 	crashes int
 	failed  error // why it does not start
 
-	prepare func() error // before its policy is read; nil: nothing
+	prepare func() error // fills the database; nil: others did
 }
 
 const (
@@ -96,9 +96,6 @@ func (n *node) open(l *link) (*gate.Gate, store.Lease, error) {
 	if n.prepare != nil {
 		n.gate = g
 		err = n.prepare()
-	}
-	if err == nil {
-		err = g.Activate(ctx, operator, n.w.Program, n.w.Files)
 	}
 	if err != nil {
 		closeGate(g)
