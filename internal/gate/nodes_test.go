@@ -234,6 +234,49 @@ func TestANodeKilledInTheMiddleOverspendsNothing(t *testing.T) {
 	})
 }
 
+// What a node with a faster clock recorded is counted by one with a slower, at
+// an instant that is not before it.
+func TestAFasterClockLeavesNothingOut(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		slow := f.nodes(t, limited)[1]
+		fast := f.node(t, 3, func(c *gate.Config) { c.Clock = func() time.Time { return f.clock().Add(400 * time.Millisecond) } })
+		var last kernel.Decision
+		for i := range 5 {
+			if last = patiently(t, fast, act("agent-001", "")); last.Decision != kernel.Allow {
+				t.Fatalf("the %dth call is not allowed", i+1)
+			}
+		}
+		if d := patiently(t, slow, act("agent-001", "")); d.Decision == kernel.Allow || d.DecidedAt.Before(last.DecidedAt) {
+			t.Errorf("the sixth call, at %s after one at %s, is %v", d.DecidedAt, last.DecidedAt, d.Decision)
+		}
+	})
+}
+
+// What was counted is counted after all nodes were started again, on whichever.
+func TestAfterARestartOfAllNodesTheLimitIsWhatItWas(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		for i, n := range f.nodes(t, limited) {
+			for range 1 + i%2 {
+				if d := patiently(t, n, act("agent-001", "")); d.Decision != kernel.Allow {
+					t.Fatalf("node %d: %v, want ALLOW", i, d.Decision)
+				}
+			}
+		}
+		again := []*node{f.node(t, 2, nil), f.node(t, 0, nil), f.node(t, 5, nil)}
+		for round := range 3 {
+			for _, n := range again {
+				patiently(t, n, act("agent-001", ""))
+			}
+			if round == 1 {
+				again[0] = f.node(t, 1, nil)
+			}
+		}
+		if n, _ := f.allowed(t, "act"); n != 5 {
+			t.Errorf("the log holds %d ALLOW, want 5", n)
+		}
+	})
+}
+
 // A kill switch holds on every node from the commit that records it: nothing
 // has to be waited for.
 func TestAKillSwitchStopsEveryNodeAtOnce(t *testing.T) {
