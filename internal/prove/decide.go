@@ -19,6 +19,7 @@ type question struct {
 	formula  *smt.Term
 	holds    func(*situation) (bool, error)
 	policies []*Policy
+	silent   bool // nobody is shown the example: it need not be small
 }
 
 // search answers a question: Counterexample when there is such an input, with
@@ -35,8 +36,12 @@ func (d *desk) find(ctx context.Context, q question) (Result, error) {
 		return d.none(q, nil), nil
 	}
 	for i := range d.found {
-		if ok, err := q.holds(&d.found[i]); ok || err != nil {
-			return d.there(&d.found[i], nil), err
+		ok, err := q.holds(&d.found[i])
+		if err != nil {
+			return Result{}, err
+		}
+		if ok {
+			return d.known(q, d.found[i])
 		}
 	}
 	return d.solve(ctx, q)
@@ -90,15 +95,29 @@ func (d *desk) situation(q question, m formula.Model) (situation, error) {
 // keep remembers a situation that the evaluator has confirmed, as small as it
 // gets.
 func (d *desk) keep(q question, s situation, by []string) (Result, error) {
-	s, err := minimise(q, s)
-	if err != nil {
-		return Result{}, err
+	if !q.silent {
+		var err error
+		if s, err = minimise(q, s); err != nil {
+			return Result{}, err
+		}
 	}
 	const most = 64
 	if len(d.found) < most {
 		d.found = append(d.found, s)
 	}
 	return d.there(&s, by), nil
+}
+
+// known answers with a situation that was found before, made small where
+// somebody is shown it.
+func (d *desk) known(q question, s situation) (Result, error) {
+	if !q.silent {
+		var err error
+		if s, err = minimise(q, s); err != nil {
+			return Result{}, err
+		}
+	}
+	return d.there(&s, nil), nil
 }
 
 func (d *desk) there(s *situation, by []string) Result {

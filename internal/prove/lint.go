@@ -68,7 +68,7 @@ func (d *desk) lint(ctx context.Context, policy *Policy, cell formula.Cell, cell
 	if rep.rules, err = l.rules(ctx); err != nil {
 		return rep, err
 	}
-	rep.allowed, err = l.ask1(ctx, "something is allowed", e.Not(l.all.Deny), func(s *situation) bool { return s.seen[0].Verdict.Decision != kernel.Deny })
+	rep.allowed, err = l.whether(ctx, "something is allowed", e.Not(l.all.Deny), func(s *situation) bool { return s.seen[0].Verdict.Decision != kernel.Deny })
 	if err != nil {
 		return rep, err
 	}
@@ -91,16 +91,27 @@ func (d *desk) lint(ctx context.Context, policy *Policy, cell formula.Cell, cell
 }
 
 func (l *linter) ask1(ctx context.Context, words string, f *smt.Term, holds func(*situation) bool) (Result, error) {
-	return l.search(ctx, question{
+	return l.search(ctx, l.question(words, f, holds))
+}
+
+// whether is ask1 for what is only said to be so, without the example.
+func (l *linter) whether(ctx context.Context, words string, f *smt.Term, holds func(*situation) bool) (Result, error) {
+	q := l.question(words, f, holds)
+	q.silent = true
+	return l.search(ctx, q)
+}
+
+func (l *linter) question(words string, f *smt.Term, holds func(*situation) bool) question {
+	return question{
 		words: fmt.Sprintf("%s: %v", words, l.cell), formula: f, policies: []*Policy{l.policy},
 		holds: func(s *situation) (bool, error) { return s.taken() && holds(s), nil },
-	})
+	}
 }
 
 // rules asks about every rule. Whether any of them may err is one question:
 // most often none can.
 func (l *linter) rules(ctx context.Context) ([]ruleReport, error) {
-	any, err := l.ask1(ctx, "some condition has no value", l.all.Errs, func(s *situation) bool { return s.seen[0].Verdict.Code == kernel.CodeEvaluationError })
+	any, err := l.whether(ctx, "some condition has no value", l.all.Errs, func(s *situation) bool { return s.seen[0].Verdict.Code == kernel.CodeEvaluationError })
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +137,7 @@ func (l *linter) rule(ctx context.Context, i int, someErrs Result) (ruleReport, 
 			return rep, err
 		}
 	}
-	if rep.decides, err = l.ask1(ctx, name+" decides", l.decides(r), func(s *situation) bool {
+	if rep.decides, err = l.whether(ctx, name+" decides", l.decides(r), func(s *situation) bool {
 		v := s.seen[0].Verdict
 		return s.candidate(0, name) == eval.ResultTrue && v.Decision == r.Effect && v.Code == kernel.CodeRule
 	}); err != nil {
@@ -134,7 +145,7 @@ func (l *linter) rule(ctx context.Context, i int, someErrs Result) (ruleReport, 
 	}
 	rep.matches = rep.decides
 	if rep.decides.Verdict != Counterexample {
-		if rep.matches, err = l.ask1(ctx, name+" matches", l.e.And(l.e.Fits(0), r.Holds), is(eval.ResultTrue)); err != nil {
+		if rep.matches, err = l.whether(ctx, name+" matches", l.e.And(l.e.Fits(0), r.Holds), is(eval.ResultTrue)); err != nil {
 			return rep, err
 		}
 	}
@@ -171,7 +182,7 @@ func (l *linter) matters(ctx context.Context, i int) (Result, error) {
 	differ := e.Differ(e.View(0, l.all, true, without), e.View(0, without, true, l.all))
 	var reduced *eval.Program
 	return l.search(ctx, question{
-		words: fmt.Sprintf("%s matters: %v", r.Name, l.cell), formula: e.And(e.Fits(0), differ), policies: []*Policy{l.policy},
+		words: fmt.Sprintf("%s matters: %v", r.Name, l.cell), formula: e.And(e.Fits(0), differ), policies: []*Policy{l.policy}, silent: true,
 		holds: func(s *situation) (bool, error) {
 			if !s.taken() || s.candidate(0, r.Name) == eval.ResultFalse {
 				return false, nil

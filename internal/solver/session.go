@@ -42,6 +42,7 @@ type Session struct {
 	printer *smt.Printer
 	base    string // the commands that every question builds on
 	vars    []*smt.Term
+	undo    string // what the next question begins with
 	asked   int
 	starts  int
 	bad     int // failures in a row
@@ -120,19 +121,14 @@ func (s *Session) CheckAssuming(ctx context.Context, question *smt.Term, assumpt
 	}
 	answer, err := s.answer(ctx, s.printer.Take()+check, assumptions)
 	s.printer.Pop()
-	undo := s.printer.Take()
+	s.undo = s.printer.Take()
 	switch {
 	case err == nil:
 		s.bad = 0
-		if s.process != nil {
-			err = s.tell(undo)
-		}
+		return answer, nil
 	case ctx.Err() != nil:
 		s.stop()
 		return Answer{}, ctx.Err()
-	}
-	if err == nil {
-		return answer, nil
 	}
 	s.stop()
 	if s.bad++; s.starts == 0 || s.bad > 20 {
@@ -148,7 +144,7 @@ func (s *Session) answer(ctx context.Context, commands string, assumptions []*sm
 			return Answer{}, err
 		}
 	}
-	word, err := s.process.ask(ctx, commands, s.limits.Timeout+grace)
+	word, err := s.process.ask(ctx, s.undo+commands, s.limits.Timeout+grace)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -207,8 +203,7 @@ func (s *Session) core(ctx context.Context, assumptions []*smt.Term) (Answer, er
 	return a, nil
 }
 
-// tell sends commands that have no answer. That they were taken shows with the
-// next question.
+// tell sends commands that have no answer, and waits until they were taken.
 func (s *Session) tell(commands string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -233,6 +228,7 @@ func (s *Session) start() error {
 }
 
 func (s *Session) stop() {
+	s.undo = ""
 	if s.process != nil {
 		s.process.stop()
 		s.process = nil
