@@ -259,11 +259,15 @@ func installed(t *testing.T) []solver.Binary {
 // every model on the evaluator, and looks at the inputs of a tiny domain for
 // what was excluded.
 func TestConditionsCanBe(t *testing.T) {
-	for _, binary := range installed(t) {
+	rows, binaries := os.Getenv("CONDITIONS_WITH"), installed(t) // with planted faults: some rows, on z3
+	if rows != "" {
+		binaries = binaries[1:]
+	}
+	for _, binary := range binaries {
 		s := solver.New(binary, solver.Limits{Timeout: 20 * time.Second})
 		defer s.Close()
 		for i, test := range conditions {
-			if testing.Short() && i%8 != 0 {
+			if testing.Short() && i%8 != 0 || !strings.Contains(test.when, rows) {
 				continue
 			}
 			b := compile(t, test.when)
