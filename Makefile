@@ -125,6 +125,14 @@ fuzz: ## fuzz every target for T each (make fuzz T=1m)
 longrun: ## compare N evaluations with cel-go's own, of conditions and of bundles, from SEED on
 	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOf' -evaluations $(N) -seed $(SEED)
 
+.PHONY: proverun
+proverun: ## hold N points of random bundles in formulas against the evaluator, from SEED on
+	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOfFormulas$$' -points $(N) -seed $(SEED)
+
+.PHONY: bench-prove
+bench-prove: ## measure what kernel prove asks of 100 and of 1,000 rules
+	@$(GO) test ./internal/prove -run '^$$' -bench . -benchtime 1x -timeout 0
+
 .PHONY: bench
 bench: ## run the benchmarks and print the table of docs/performance.md
 	@cd bench && $(GO) test -run '^$$' -bench . -count 5 . | $(GO) run ./table

@@ -118,7 +118,7 @@ func (c *coder) offset(x ast.Expr, seconds *smt.Term, at number, loc *time.Locat
 	if len(list) == 1 {
 		return e.Int(list[0].Seconds)
 	}
-	key := fmt.Sprintf("%s of %d", loc, seconds.ID())
+	key := fmt.Sprintf("%s %s of %d", c.s.bundle.TZData, loc, seconds.ID())
 	tree := e.offsets[key]
 	if tree == nil {
 		tree = e.tree(list, seconds)

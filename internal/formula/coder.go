@@ -1,6 +1,8 @@
 package formula
 
 import (
+	"slices"
+
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -46,7 +48,7 @@ func (c *coder) withinWork(t Truth) Truth {
 		return t
 	}
 	c.approximate(c.ast.Expr(), "a condition that may take more work than is allowed")
-	done := c.e.anything(smt.Bool, "work of "+c.rule)
+	done := c.e.anything(smt.Bool, "work of "+c.keyOf(c.ast.Expr()))
 	return Truth{c.e.And(done, t.True), c.e.And(done, t.False)}
 }
 
@@ -88,6 +90,9 @@ func (e *Encoding) anything(sort smt.Sort, key string) *smt.Term {
 func (c *coder) keyOf(x ast.Expr) string {
 	w := scanner{}
 	key := w.key(x)
+	if len(c.e.sides) > 1 { // what it reads of its bundle may differ
+		key += "|side " + itoa(slices.Index(c.e.sides, c.s))
+	}
 	for _, l := range c.scope {
 		key += "|" + l.name + "=" + c.e.nameOf(l.value)
 	}

@@ -99,6 +99,7 @@ var conditions = []struct{ when, can string }{
 	{`9223372036854775807 + params.m > 0`, "TE"},
 	{`-9223372036854775807 - params.m < 0`, "TE"},
 	{`(agent.trusted ? params.m : 5) > 100`, "F"},
+	{`agent.trusted && (agent.trusted ? params.m : params.k) > 100`, "F"},
 	{`data.consts.limit == 7`, "T"},
 
 	// Enums and texts that are only compared.

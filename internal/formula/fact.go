@@ -7,6 +7,25 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/smt"
 )
 
+// otherFacts says which fact two bundles read and define differently: its two
+// values have nothing to do with each other.
+func (e *Encoding) otherFacts() string {
+	if len(e.sides) < 2 {
+		return ""
+	}
+	for i := range e.sides[0].bundle.Schema.Facts {
+		f := &e.sides[0].bundle.Schema.Facts[i]
+		other := e.sides[1].members["facts."+f.Name]
+		if other == nil || !e.usage.facts[0][f.Name] || !e.usage.facts[1][f.Name] {
+			continue
+		}
+		if g := other.fact; f.Measure != g.Measure || f.Of != g.Of || !sameEvents(f, g) {
+			return "both read facts." + f.Name + ", and define it differently"
+		}
+	}
+	return ""
+}
+
 // needFacts makes the variables of the facts that conditions of a side read,
 // with those that bound them, and notes what no history can be otherwise.
 func (e *Encoding) needFacts(i int) {

@@ -163,27 +163,20 @@ func (u *usage) placesWithin(path string, around map[string]bool) int {
 // inOrder is how many places of a list are in order.
 func (u *usage) inOrder(path string) int {
 	use := u.lists[path]
-	m := u.e.memberOf(path)
-	switch {
-	case m == nil:
-		return 0
-	case use.anywhere || use.nested:
-		return min(m.typ.MaxLen, wholeList)
+	most := 0
+	for _, s := range u.e.sides {
+		if m := s.members[path]; m != nil {
+			most = max(most, m.typ.MaxLen)
+		}
 	}
-	return min(use.positions, m.typ.MaxLen, maxPlaces)
+	if use.anywhere || use.nested {
+		return min(most, wholeList)
+	}
+	return min(use.positions, most, maxPlaces)
 }
 
 // wholeList is how long a list may be, at most, to be encoded place by place.
 const wholeList = 16
-
-func (e *Encoding) memberOf(path string) *member {
-	for _, s := range e.sides {
-		if m := s.members[path]; m != nil {
-			return m
-		}
-	}
-	return nil
-}
 
 // attributeList returns the list of an attribute.
 func (e *Encoding) attributeList(path string, t pdl.Type) *list {
@@ -191,6 +184,11 @@ func (e *Encoding) attributeList(path string, t pdl.Type) *list {
 		return l
 	}
 	use := e.usage.list(path)
+	for _, s := range e.sides {
+		if m := s.members[path]; m != nil {
+			t = join(t, m.typ)
+		}
+	}
 	l := &list{path: path, most: t.MaxLen}
 	e.lists[path] = l
 	l.ordered = e.usage.inOrder(path)

@@ -16,7 +16,7 @@ type fault struct{ name, file, old, planted, rows string }
 
 var faults = []fault{
 	{"|| drops the error rail", "value.go", "return Truth{e.And(yes...), e.Or(no...)}", `if planted("|| drops the error rail") { return Truth{e.And(yes...), e.Not(e.And(yes...))} }; return Truth{e.And(yes...), e.Or(no...)}`, "params.k > 1"},
-	{"both branches of ?: are looked at", "value.go", "return e.Or(e.And(test.True, a), e.And(test.False, b))", `if planted("both branches of ?: are looked at") { return e.And(a, b) }; return e.Or(e.And(test.True, a), e.And(test.False, b))`, `["a", params.t]`},
+	{"both branches of ?: are looked at", "value.go", "return e.Or(e.And(test.True, a), e.And(test.False, b))", `if planted("both branches of ?: are looked at") { return e.And(a, b) }; return e.Or(e.And(test.True, a), e.And(test.False, b))`, "params.m : params.k"},
 	{"an absent attribute has a value", "formula.go", "tests[i] = e.has(p)", `if tests[i] = e.has(p); planted("an absent attribute has a value") { tests[i] = e.True() }`, "params.k > 1"},
 	{"integers do not overflow", "number.go", "n.ok = e.And(n.ok, e.Between(e.Int(minInt), n.term, e.Int(maxInt)))\n\tn.lo", "if !planted(\"integers do not overflow\") { n.ok = e.And(n.ok, e.Between(e.Int(minInt), n.term, e.Int(maxInt))) }\n\tn.lo", "1000000 > 0"},
 	{"division rounds down", "number.go", "return e.If(e.Equal(negativeX, negativeY), q, e.Sub(e.Int(0), q))", `if planted("division rounds down") { return e.Quotient(a.term, b.term) }; return e.If(e.Equal(negativeX, negativeY), q, e.Sub(e.Int(0), q))`, "params.n % 3"},

@@ -154,7 +154,17 @@ func (c *coder) chooseText(x ast.Expr, test Truth, a, b text) text {
 		t.term, t.domain = e.If(test.True, e.numberOf(*a.lit), e.numberOf(*b.lit)), merge([]string{*a.lit}, []string{*b.lit})
 		return t
 	}
-	t.term = e.If(test.True, e.asString(a), e.asString(b))
+	p, okP := c.plainText(unshifted(a))
+	q, okQ := c.plainText(unshifted(b))
+	if !okP || !okQ {
+		return c.unknownText(x, "these texts in ?:", ok)
+	}
+	t.term = e.If(test.True, p, q)
+	return t
+}
+
+func unshifted(t text) text {
+	t.shift = 0
 	return t
 }
 

@@ -197,3 +197,30 @@ func TestSubsetAndEquivalence(t *testing.T) {
 		}
 	}
 }
+
+// TestBundlesWithOtherSchemas: what one side declares otherwise is no reason to
+// say that nothing changed.
+func TestBundlesWithOtherSchemas(t *testing.T) {
+	p := prover(t, prove.Config{})
+	older := policy(t, refunds)
+	for _, test := range []struct {
+		what, old, new string
+		want           prove.Verdict
+	}{
+		{"a parameter that nothing reads", `params: {amount: "int(0..1000000)"`, `params: {note?: string, amount: "int(0..1000000)"`, prove.Proved},
+		{"another type", `region: string`, `region: int`, prove.Unsupported},
+		{"amounts below zero, which were refused, are allowed", `"int(0..1000000)"`, `"int(-5..1000000)"`, prove.Counterexample},
+		{"amounts that nothing allows", `"int(0..1000000)"`, `"int(0..2000000)"`, prove.Proved},
+		{"a role that may ask for large amounts", `"enum(clerk, manager)"`, `"enum(clerk, manager, boss)"`, prove.Counterexample},
+	} {
+		changes, err := p.Diff(context.Background(), older, policy(t, strings.Replace(refunds, test.old, test.new, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := changes[1].Looser; got.Verdict != test.want {
+			t.Errorf("%s: %s (%s), want %s", test.what, got.Verdict, got.Why, test.want)
+		} else if got.Example != nil && got.Example.Refused == "" {
+			t.Errorf("%s: the older policy takes %v", test.what, got.Example.Input.Request)
+		}
+	}
+}
