@@ -203,7 +203,8 @@ func (r *record) facts(e ledger.Entry, cents int64) error {
 	d, want := e.Decision, map[string]any{}
 	var acts, tries, spent int64
 	for _, ev := range r.events[d.Agent] {
-		if ev.action == d.Action && ev.at.After(e.Instant) {
+		counts := ev.allowed || ev.action == "act" // of what was paid, only that
+		if counts && ev.action == d.Action && ev.at.After(e.Instant) {
 			return fmt.Errorf("it is decided for %s, and an event before it lies at %s", e.Instant, ev.at)
 		}
 		age := e.Instant.Sub(ev.at)
