@@ -83,6 +83,17 @@ func TestPoliciesHold(t *testing.T) {
 	}
 }
 
+// TestLibrarySaysWhatItProves: each bundle says at least three things of every
+// request; make prove proves them.
+func TestLibrarySaysWhatItProves(t *testing.T) {
+	const least = 3
+	for _, s := range shippedBundles(t) {
+		if s.inLibrary() && len(s.bundle.Properties) < least {
+			t.Errorf("%s has %d properties, want %d at least", s.folder, len(s.bundle.Properties), least)
+		}
+	}
+}
+
 // TestLibraryTestsAttack: what a newcomer would forget to test. Every action is
 // asked for, and refused at least once; every optional attribute is once there
 // and once absent.
