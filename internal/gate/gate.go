@@ -65,6 +65,7 @@ type Gate struct {
 	waiting atomic.Int64 // jobs in it, at most cfg.Queue
 	tokens  tokens
 	refuse  refusals
+	lending pace
 	seal    seal
 	grants  grants
 

@@ -42,14 +42,7 @@ type cluster struct {
 
 // onEveryStore runs a test on a store in memory and on PostgreSQL.
 func onEveryStore(t *testing.T, test func(t *testing.T, f *cluster)) {
-	key, _, err := ledger.GenerateKey("test.example/log", rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ledger.NewSigner(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := signerOf(t)
 	t.Run("memory", func(t *testing.T) {
 		m := &storetest.Memory{Clock: time.Now}
 		test(t, &cluster{open: func() store.Store { return m }, signer: signer, clock: time.Now})
@@ -68,6 +61,19 @@ func onEveryStore(t *testing.T, test func(t *testing.T, f *cluster)) {
 			return db
 		}})
 	})
+}
+
+func signerOf(t *testing.T) *ledger.Signer {
+	t.Helper()
+	key, _, err := ledger.GenerateKey("test.example/log", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ledger.NewSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
 }
 
 // A node is one gate of a cluster.
@@ -437,5 +443,54 @@ func TestWhoeverLoopsInConflictsRefusesNobodyElse(t *testing.T) {
 		wg.Wait()
 		stop.Store(true)
 		attack.Wait()
+	})
+}
+
+// An agent that lends and takes back in a loop changes the registry all the
+// time, which every decision rests on. It refuses nobody else's.
+func TestWhoeverGoesOnChangingTheRegistryRefusesNobodyElse(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		nodes := f.nodes(t, fleetBundle)
+		if _, err := nodes[0].Apply(t.Context(), dev, document(t, fleetDocument), false, false); err != nil {
+			t.Fatal(err)
+		}
+		lender := kernel.Caller{Principal: "a1", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-001"}
+		var stop atomic.Bool
+		var attack, wg sync.WaitGroup
+		var changes atomic.Int64
+		for i := range 6 {
+			attack.Go(func() {
+				for !stop.Load() {
+					d, err := nodes[i%3].Lend(t.Context(), lender, registry.Delegation{
+						From: "agent-001", To: "agent-002", Of: "ship",
+						Capability: registry.Capability{Actions: []string{"read"}, Resources: []registry.Target{{Type: "service", ID: "svc/a"}}, Expires: time.Now().Add(time.Hour)},
+					})
+					if err == nil {
+						changes.Add(1)
+						err = nodes[i%3].Revoke(t.Context(), lender, d.ID)
+					}
+					if err != nil && !isCode(err, kernel.Unavailable) {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for i := range 9 {
+			wg.Go(func() {
+				for range 20 {
+					ask := gate.Ask{Door: "decisions", Request: kernel.Request{
+						Agent: kernel.Agent{ID: "agent-003"}, Action: "read", Resource: kernel.Resource{Type: "service", ID: "svc/a"},
+					}}
+					if _, err := nodes[i%3].Decide(t.Context(), dev, ask); err != nil {
+						t.Errorf("somebody else's decision: %v", err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		stop.Store(true)
+		attack.Wait()
+		t.Logf("%d changes", changes.Load())
 	})
 }

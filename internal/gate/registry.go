@@ -178,6 +178,9 @@ func (g *Gate) Lend(ctx context.Context, caller kernel.Caller, d registry.Delega
 	if !caller.MaySpeakFor(d.From) {
 		return registry.Delegation{}, kernel.Errorf(kernel.Forbidden, "the caller may not speak for agent %q", d.From).At("$.from")
 	}
+	if err := g.paced(ctx, caller); err != nil {
+		return registry.Delegation{}, err
+	}
 	err := g.alter(ctx, caller, "", func(s *registry.Snapshot, now time.Time) ([]registry.Record, error) {
 		id, err := ulid.New(ulid.Timestamp(now), g.cfg.Rand)
 		if err != nil {
@@ -195,6 +198,9 @@ func (g *Gate) Lend(ctx context.Context, caller kernel.Caller, d registry.Delega
 // Revoke ends a delegation, and all that was lent on from it. Whoever may lend
 // may revoke; to others there is no such delegation.
 func (g *Gate) Revoke(ctx context.Context, caller kernel.Caller, id string) error {
+	if err := g.paced(ctx, caller); err != nil {
+		return err
+	}
 	return g.alter(ctx, caller, "", func(s *registry.Snapshot, _ time.Time) ([]registry.Record, error) {
 		if from, known := s.Lender(id); !known || !caller.MaySpeakFor(from) {
 			return nil, kernel.Errorf(kernel.NotFound, "there is no delegation %q", id)
