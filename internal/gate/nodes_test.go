@@ -181,6 +181,7 @@ func TestAHundredAtOnceOverThreeNodesAreFive(t *testing.T) {
 		if n, _ := f.allowed(t, "act"); n != 10 {
 			t.Errorf("the log holds %d ALLOW of two agents, want 10", n)
 		}
+		f.checked(t)
 	})
 }
 
@@ -210,6 +211,7 @@ func TestABudgetIsNeverOverspentOverThreeNodes(t *testing.T) {
 		if _, cents := f.allowed(t, "pay"); cents > 100_000 || cents < 90_000 {
 			t.Errorf("spent %d of 100000", cents)
 		}
+		f.checked(t)
 	})
 }
 

@@ -76,6 +76,12 @@ func (f *cluster) checked(t *testing.T) ledger.Report {
 	if err != nil || !replay.OK() {
 		t.Errorf("Replay = %v, %v, want every decision again", replay.List, err)
 	}
+	facts, err := ledger.ReplayFacts(t.Context(), s, func(version string) (*eval.Program, error) {
+		return gate.LoadProgram(t.Context(), s, version)
+	})
+	if err != nil || !facts.OK() || facts.Decisions == 0 {
+		t.Errorf("ReplayFacts = %d, %v, %v, want the facts of every decision again", facts.Decisions, facts.List, err)
+	}
 	return report
 }
 
