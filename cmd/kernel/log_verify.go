@@ -196,13 +196,16 @@ func (c *cli) found(f ledger.Findings, err error) error {
 }
 
 func (c *cli) logReplayCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, facts bool
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Evaluate every decision again and compare",
 		Long: `Evaluate every decision again, from its recorded request, instant and policy, and
-compare byte for byte. Exit code 1 names the decisions that come out otherwise.`,
-		Example: "  kernel log replay --data copy-of-the-data-folder",
+compare byte for byte. Exit code 1 names the decisions that come out otherwise.
+
+With --facts the facts that decisions recorded are counted again too, from all
+that the log holds before each.`,
+		Example: "  kernel log replay --data copy-of-the-data-folder\n  kernel log replay --facts",
 		Args:    noArguments(),
 		RunE: c.reading(func(ctx context.Context, log *app.Log, _ []string) error {
 			report, err := log.Replay(ctx)
@@ -210,29 +213,49 @@ compare byte for byte. Exit code 1 names the decisions that come out otherwise.`
 			if err != nil {
 				return err
 			}
-			return c.printReplay(report, asJSON)
+			if !facts {
+				return c.printReplay(report, nil, asJSON)
+			}
+			counted, err := log.ReplayFacts(ctx)
+			c.endProgress()
+			if err != nil {
+				return err
+			}
+			return c.printReplay(report, &counted, asJSON)
 		}),
 	}
 	settingFlags(cmd, "data", "store")
+	cmd.Flags().BoolVar(&facts, "facts", false, "count the facts again that decisions rest on")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (c *cli) printReplay(r ledger.ReplayReport, asJSON bool) error {
+// printReplay prints what came of evaluating again, and of counting again where
+// that was asked for.
+func (c *cli) printReplay(r ledger.ReplayReport, facts *ledger.FactsReport, asJSON bool) error {
+	counted := uint64(0)
+	if facts != nil {
+		counted = facts.Decisions
+		r.Findings = r.Findings.With(facts.Findings)
+	}
 	var err error
 	if asJSON {
 		err = c.printJSON(struct {
 			OK        bool      `json:"ok"`
 			Decisions uint64    `json:"decisions"`
+			Counted   uint64    `json:"counted,omitzero"` // decisions whose facts were counted again
 			Policies  []string  `json:"policies"`
 			Found     int       `json:"found"`
 			Findings  []finding `json:"findings"`
-		}{r.OK(), r.Decisions, append([]string{}, r.Versions...), r.Count, findingsOf(r.Findings)})
+		}{r.OK(), r.Decisions, counted, append([]string{}, r.Versions...), r.Count, findingsOf(r.Findings)})
 	} else {
 		c.printFound(r.Findings)
 		if r.OK() {
 			fmt.Fprintf(c.stdout, "%s %s evaluated again under %s, all as recorded\n",
 				c.paint(green, "ok"), plural(r.Decisions, "decision"), plural(len(r.Versions), "policy"))
+			if facts != nil {
+				fmt.Fprintf(c.stdout, "%s the facts of %s counted again, all as recorded\n", c.paint(green, "ok"), plural(counted, "decision"))
+			}
 		}
 	}
 	if err != nil || r.OK() {

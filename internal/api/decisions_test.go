@@ -219,6 +219,7 @@ func TestDecisionsAreListedPageByPage(t *testing.T) {
 		{"?until=" + at(4), 6},
 		{"?since=" + at(2) + "&until=" + at(4), 4},
 		{"?limit=1000", 10},
+		{"?shard=0", 10},
 	} {
 		if p := list(c.query); len(p.Decisions) != c.want || p.Next != "" {
 			t.Errorf("GET /v1/decisions%s: %d decisions, cursor %q, want %d", c.query, len(p.Decisions), p.Next, c.want)
@@ -250,6 +251,14 @@ func TestABadQueryNamesItsParameter(t *testing.T) {
 		{"/v1/decisions?limit=99999999999999999999", "limit"},
 		{"/v1/decisions?cursor=nonsense", "cursor"},
 		{"/v1/decisions?cursor=MA", "cursor"},
+		{"/v1/decisions?cursor=WzEsMCwtMV0", "cursor"}, // [1,0,-1]
+		{"/v1/decisions?cursor=WzEsMCwgMV0", "cursor"}, // [1,0, 1]
+		{"/v1/decisions?shard=-1", "shard"},
+		{"/v1/decisions?shard=00", "shard"},
+		{"/v1/decisions?shard=2147483648", "shard"},
+		{"/v1/decisions?shard=1", "shard"}, // there is none
+		{"/v1/log/checkpoint?shard=one", "shard"},
+		{"/v1/log/checkpoint?shard=1", "shard"},
 		{"/v1/decisions/01K?expand=1", "expand"},
 		{"/v1/tokens?role=admin", "role"},
 		{"/readyz?verbose", "verbose"},

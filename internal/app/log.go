@@ -211,6 +211,15 @@ func (l *Log) Audit(ctx context.Context) (ledger.AuditReport, error) {
 	return ledger.Audit(ctx, r)
 }
 
+// ReplayFacts counts the facts of every decision again, from the log alone.
+func (l *Log) ReplayFacts(ctx context.Context) (ledger.FactsReport, error) {
+	r, err := l.counted(ctx)
+	if err != nil {
+		return ledger.FactsReport{}, err
+	}
+	return ledger.ReplayFacts(ctx, r, func(version string) (*eval.Program, error) { return gate.LoadProgram(ctx, l.db, version) })
+}
+
 // counted tells of progress while entries are read.
 func (l *Log) counted(ctx context.Context) (store.Reader, error) {
 	if l.seen == nil {

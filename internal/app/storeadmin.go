@@ -13,12 +13,12 @@ import (
 
 // A StoreStatus is what can be said of a store without a kernel.
 type StoreStatus struct {
-	Engine  string      `json:"engine"`  // SQLite or PostgreSQL
-	Store   string      `json:"store"`   // a path or a URL, without its password
-	Schema  int64       `json:"schema"`  // version of its schema; 0: never prepared
-	Newest  int64       `json:"newest"`  // the version that this program knows
-	Entries uint64      `json:"entries"` // of the log; 0 where it cannot be read yet
-	Root    string      `json:"root,omitzero"`
+	Engine  string      `json:"engine"`        // SQLite or PostgreSQL
+	Store   string      `json:"store"`         // a path or a URL, without its password
+	Schema  int64       `json:"schema"`        // version of its schema; 0: never prepared
+	Newest  int64       `json:"newest"`        // the version that this program knows
+	Entries uint64      `json:"entries"`       // of the log, in all shards; 0 where it cannot be read yet
+	Root    string      `json:"root,omitzero"` // of shard 0
 	Leases  []LeaseLine `json:"leases"`
 }
 
@@ -54,12 +54,18 @@ func Status(ctx context.Context, cfg Config) (StoreStatus, error) {
 }
 
 func (s *StoreStatus) read(ctx context.Context, db engine) error {
-	head, err := db.Head(ctx, 0)
+	shards, err := db.Shards(ctx)
 	if err != nil {
 		return err
 	}
-	if s.Entries = head.Size; head.Size > 0 {
-		s.Root = fmt.Sprintf("%x", head.Root)
+	for _, shard := range shards {
+		head, err := db.Head(ctx, shard)
+		if err != nil {
+			return err
+		}
+		if s.Entries += head.Size; shard == 0 && head.Size > 0 {
+			s.Root = fmt.Sprintf("%x", head.Root)
+		}
 	}
 	if s.Engine == "SQLite" {
 		return nil // its leases are known to the process that has it open

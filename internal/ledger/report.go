@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,13 @@ func (f Finding) place() string {
 type Findings struct {
 	List  []Finding // at most MaxFindings
 	Count int
+}
+
+// With returns both lists as one.
+func (f Findings) With(more Findings) Findings {
+	all := Findings{List: slices.Clone(f.List), Count: f.Count + more.Count}
+	all.List = append(all.List, more.List[:min(len(more.List), MaxFindings-len(f.List))]...)
+	return all
 }
 
 // OK reports whether there are none.
