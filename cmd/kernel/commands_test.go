@@ -28,7 +28,7 @@ import (
 // commands are what scripts can do beside running programs.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "listening": listening, "stop": stop, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
+		"exits": exits, "listening": listening, "stop": stop, "terminate": stop, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
 	}
 }
 

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) { scripts(t, "testdata", "") }
 
 func TestScriptsOnPostgreSQL(t *testing.T) {
-	for _, name := range []string{"serve", "copy"} {
+	for _, name := range []string{"serve", "copy", "shards"} {
 		t.Run(name, func(t *testing.T) {
 			scripts(t, "testdata/store/"+name+".txt", postgresql.Cluster(t).Database(t)+"&password=hunter2")
 		})
