@@ -12,7 +12,7 @@ func (c *cli) initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "init DIR",
 		Short:   "Write a commented bundle to start from",
-		Long:    "Write a commented bundle to start from: a schema, policies and tests that pass.",
+		Long:    "Write a commented bundle to start from: a schema, policies and tests that pass,\nand a registry with an agent that may ask.",
 		Example: "  kernel init policies",
 		Args:    arguments(1, 1, "DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -18,6 +18,9 @@ func (s *service) decideBy(ctx context.Context, policies Compiled, metrics *api.
 		if err := s.activate(ctx, policies); err != nil {
 			return fmt.Errorf("activate the policies: %w", err)
 		}
+		if err := s.beginRegistry(ctx); err != nil {
+			return fmt.Errorf("begin the registry: %w", err)
+		}
 		return s.watch(policies, metrics)
 	}
 	version, err := s.gate.Continue(ctx)

@@ -25,7 +25,7 @@ const (
 )
 
 // ReadBundle reads a bundle once: one file, or every *.yaml and *.yml below a
-// folder, in the order of their names. Hidden files and folders are left out;
+// folder but its registry.yaml ([pdl.IsRegistryFile]), in the order of their names. Hidden files and folders are left out;
 // what looks like a part of the bundle but could not be read safely (a link
 // that leaves the folder, a link to a folder, a pipe) is an error
 // (*[kernel.Error]), because leaving out a rule that denies would allow.
@@ -55,8 +55,7 @@ func readTree(root *os.Root, folder string) ([]pdl.File, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, kernel.Errorf(kernel.Invalid, "%s: no *.yaml or *.yml here", folder).
-			WithHint("\"kernel init %s\" writes a bundle to start from", folder)
+		return nil, noFiles(folder)
 	}
 	var files []pdl.File
 	total := 0
@@ -66,12 +65,24 @@ func readTree(root *os.Root, folder string) ([]pdl.File, error) {
 		if err != nil {
 			return nil, err
 		}
+		f := pdl.File{Name: shown, Data: data}
+		if pdl.IsRegistryFile(f) {
+			continue
+		}
 		if total += len(data); total > maxBundleBytes {
 			return nil, kernel.Errorf(kernel.Invalid, "%s: the files of the bundle hold more than %d bytes", folder, maxBundleBytes)
 		}
-		files = append(files, pdl.File{Name: shown, Data: data})
+		files = append(files, f)
+	}
+	if len(files) == 0 {
+		return nil, noFiles(folder)
 	}
 	return files, nil
+}
+
+func noFiles(folder string) error {
+	return kernel.Errorf(kernel.Invalid, "%s: no *.yaml or *.yml here", folder).
+		WithHint("\"kernel init %s\" writes a bundle to start from", folder)
 }
 
 // readInside opens a file so that no link can lead out of the folder.

@@ -56,6 +56,10 @@ func (p *process) govern() {
 	if err == nil && active != pushed.Version {
 		err = p.admin().ActivatePolicy(p.t.Context(), pushed.Version, active, "a test")
 	}
+	if err == nil {
+		_, err = p.admin().ApplyRegistry(p.t.Context(), []byte(`{"registry":"v1","agents":{"agent-001":{"attributes":{"role":"developer"},
+			"capabilities":{"work":{"actions":["deploy"],"resources":[{"type":"service","id":"*"}]}}}}}`), client.ApplyOptions{})
+	}
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -165,6 +165,9 @@ func (s *server) filesBelow(dir string) []pdl.File {
 			continue
 		}
 		f := pdl.File{Name: b.path, Data: []byte(b.text.content)}
+		if pdl.IsRegistryFile(f) {
+			continue
+		}
 		if i := slices.IndexFunc(files, func(f pdl.File) bool { return f.Name == b.path }); i >= 0 {
 			files[i] = f
 		} else {

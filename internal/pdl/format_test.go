@@ -116,7 +116,9 @@ func everyBundle(t testing.TB) [][]pdl.File {
 	}
 	var starter []pdl.File
 	for _, path := range glob(t, root+"/internal/app/starter/*.yaml") {
-		starter = append(starter, pdl.File{Name: path, Data: readFile(t, path)})
+		if f := (pdl.File{Name: path, Data: readFile(t, path)}); !pdl.IsRegistryFile(f) {
+			starter = append(starter, f)
+		}
 	}
 	bundles = append(bundles, starter)
 	for _, path := range glob(t, root+"/testdata/corpus/*.yaml") {

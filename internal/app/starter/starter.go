@@ -5,8 +5,8 @@ package starter
 
 import "embed"
 
-// Files is the bundle: schema.yaml, policies.yaml and tests.yaml, with nothing
-// above them.
+// Files is the bundle (schema.yaml, policies.yaml and tests.yaml) and the
+// registry that goes with it, with nothing above them.
 //
-//go:embed schema.yaml policies.yaml tests.yaml
+//go:embed schema.yaml policies.yaml tests.yaml registry.yaml
 var Files embed.FS
