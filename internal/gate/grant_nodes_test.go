@@ -3,6 +3,7 @@ package gate_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -147,6 +148,12 @@ func TestARecordThatIsPutBackRedeemsNothing(t *testing.T) {
 	}
 	if _, err := h.redeem(gateway, d); code(err) != kernel.GrantRedeemed {
 		t.Errorf("redeemed again: %v", err)
+	}
+	report, err := ledger.Verify(t.Context(), h.store, ledger.Trust{Records: true})
+	if err != nil || !slices.ContainsFunc(report.List, func(f ledger.Finding) bool {
+		return strings.Contains(f.String(), `it says "issued", and the entries say "redeemed"`)
+	}) {
+		t.Errorf("Verify = %v, %v, and does not name the record", report.List, err)
 	}
 }
 

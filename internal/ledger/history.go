@@ -63,6 +63,7 @@ type history struct {
 	tokens map[string]*tokenPast
 	byHash map[string]string // ids
 	registryPast
+	grantsPast
 }
 
 // A policyPast is which policies the entries made the active one, in order.
@@ -129,6 +130,7 @@ func newHistory() *history {
 	return &history{
 		seen: map[string]bool{}, tokens: map[string]*tokenPast{}, byHash: map[string]string{},
 		registryPast: registryPast{objects: map[registry.Key][32]byte{}},
+		grantsPast:   grantsPast{grants: map[string]grantPast{}, keys: map[string]Entry{}},
 	}
 }
 

@@ -97,6 +97,8 @@ func TestForgedRecordsAreNamed(t *testing.T) {
 		{"request", `["token:T1","agent-001","r"]`, "99", "there is no entry 99"},
 		{"request", `["token:T1","agent-001","r"]`, "0", "entry 0 is no decision of that caller"},
 		{"bundle", "sha256:x", `[]`, "the bundle record sha256:x"},
+		{"grant", "01KB000000000000000000000A", `{"id":"01KB000000000000000000000A","state":"issued"}`, `the record of grant "01KB000000000000000000000A": no entry says`},
+		{"grantkey", "k", `{"public":"x","owner":"o"}`, `the record of the key of grants "k": no entry says`},
 	} {
 		s := told(t)
 		head, err := s.Head(t.Context(), 0)

@@ -137,6 +137,10 @@ func (v *verification) differences(ctx context.Context) (problems []string, err 
 		return nil, err
 	}
 	problems = append(problems, more...)
+	if more, err = v.grantDifferences(ctx); err != nil {
+		return nil, err
+	}
+	problems = append(problems, more...)
 	active, err := v.activeRecord(ctx)
 	if err == nil && active != v.history.active() {
 		problems = append(problems, fmt.Sprintf("the record of the active policy says %s, the entries say %s", orNone(active), orNone(v.history.active())))

@@ -205,6 +205,7 @@ func (p *shardRead) body(row store.Entry) {
 		if len(p.parts) == 1 {
 			p.problems(e, p.history.change(e))
 		}
+		p.history.grant(e)
 		p.problems(e, p.history.decision(e))
 	}
 }
