@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
@@ -136,11 +138,16 @@ const expireEvery = time.Second
 func (g *Gate) watchGrants() {
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
-	for {
+	for turn := 0; ; {
 		select {
 		case <-g.stop:
 			return
 		case <-tick.C:
+		}
+		if turn++; g.shared() && turn%adoptEvery == 0 {
+			if err := g.adopt(context.Background()); err != nil {
+				g.cfg.Log.Warn("the grants of other nodes could not be read", "error", err)
+			}
 		}
 		if len(g.grants.due(g.instant())) == 0 {
 			continue
@@ -149,6 +156,35 @@ func (g *Gate) watchGrants() {
 			g.cfg.Log.Warn("grants that expired could not be ended", "error", err)
 		}
 	}
+}
+
+// Grants that another node issued are that node's to end. Where it does not, for
+// it is gone, others do a while later.
+const (
+	adoptEvery = 15 // seconds
+	adoptAfter = 5 * time.Second
+)
+
+// adopt takes up the grants of other nodes that should have ended.
+func (g *Gate) adopt(ctx context.Context) error {
+	now := g.instant()
+	var floor ulid.ULID
+	if err := floor.SetTime(ulid.Timestamp(now.Add(-2 * grant.MaxLife))); err != nil {
+		return err
+	}
+	for rec, err := range g.cfg.Store.Records(ctx, recordGrant, floor.String()) {
+		if err != nil {
+			return err
+		}
+		v, err := readGrantRecord(rec)
+		if err != nil {
+			return err
+		}
+		if v.State == grant.Issued && !now.Before(v.ExpiresAt.Add(adoptAfter)) {
+			g.grants.add(v)
+		}
+	}
+	return nil
 }
 
 // load reads the grants that nobody redeemed, and the keys.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,4 +239,40 @@ func TestAnActionThatNeedsAGrantIsAllowedWithOneOnly(t *testing.T) {
 	if _, err := keyless.Decide(t.Context(), gateway, act("agent-001", "")); code(err) != kernel.Unsupported || keyless.Size() != size {
 		t.Errorf("without a key: %v, %d entries", err, keyless.Size()-size)
 	}
+}
+
+// TestAGrantOfANodeThatIsGoneIsEnded: what it reserved is free for the others.
+func TestAGrantOfANodeThatIsGoneIsEnded(t *testing.T) {
+	var now atomic.Int64
+	now.Store(noon.UnixNano())
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		f.clock = func() time.Time { return time.Unix(0, now.Load()) }
+		nodes := f.nodes(t, limited)
+		key, err := grant.NewKey(bytes.Repeat([]byte{1}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes[1].closeNow(t)
+		gone, stays := f.node(t, 1, func(cfg *gate.Config) { cfg.Grants = key }), nodes[2]
+		files := []pdl.File{{Name: "p.yaml", Data: []byte(limited)}}
+		if err := gone.Activate(t.Context(), admin, compile(t, files), files); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if d := patiently(t, gone, withGrant(act("agent-001", ""))); d.Grant == nil {
+				t.Fatalf("no grant: %+v", d)
+			}
+		}
+		gone.closeNow(t)
+		now.Add(int64(2 * time.Minute))
+		if d := patiently(t, stays, act("agent-001", "")); d.Decision == kernel.Allow {
+			t.Fatal("what nobody ended is given back")
+		}
+		if err := stays.Adopt(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := patiently(t, stays, act("agent-001", "")); d.Decision != kernel.Allow {
+			t.Errorf("what expired is still reserved: %s", d.Reason)
+		}
+	})
 }
