@@ -17,13 +17,13 @@ import (
 func (c *cli) tokensCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokens",
-		Short: "Create, list and revoke the tokens of a running kernel",
-		Long: `Create, list and revoke the tokens of a running kernel. This takes the role admin:
+		Short: "Create, list, rotate and revoke the tokens of a running kernel",
+		Long: `Create, list, rotate and revoke the tokens of a running kernel. This takes the role admin:
 the data folder's own token, or one given by --token-file or KERNEL_TOKEN.`,
 		Example: "  kernel tokens create --name deployer --role agent --agent agent-001",
 	}
 	onlySubcommands(cmd)
-	cmd.AddCommand(c.tokensCreateCommand(), c.tokensListCommand(), c.tokensRevokeCommand())
+	cmd.AddCommand(c.tokensCreateCommand(), c.tokensListCommand(), c.tokensRotateCommand(), c.tokensRevokeCommand())
 	return cmd
 }
 
