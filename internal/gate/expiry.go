@@ -102,6 +102,10 @@ func (g *Gate) withExpiry(jobs []*job) []*job {
 // node may have changed some since they were issued: then recheck is set.
 func (g *Gate) expire(b *batch, recheck bool) error {
 	due := g.grants.due(b.now)
+	if g.past != nil && !b.job.current && slices.ContainsFunc(due, versionedGrant.unread) {
+		b.job.current, b.behind = true, true // the log of the node that issued it may say what became of it
+		return errUnread
+	}
 	for _, v := range due {
 		if err := g.restOnRelease(b, v.Record); err != nil {
 			return err
@@ -109,8 +113,9 @@ func (g *Gate) expire(b *batch, recheck bool) error {
 	}
 	var closed []string
 	for _, v := range due {
-		if recheck {
-			fresh, err := g.readGrant(context.Background(), v.ID)
+		id := v.ID
+		if recheck || v.unread() {
+			fresh, err := g.readGrant(context.Background(), id)
 			if err != nil && !isNotFound(err) {
 				continue // the next batch tries it again
 			}
@@ -118,7 +123,7 @@ func (g *Gate) expire(b *batch, recheck bool) error {
 		}
 		next, ends := v.Expire(b.now)
 		if !ends {
-			g.grants.close([]string{v.ID})
+			g.grants.close([]string{id})
 			continue
 		}
 		if err := g.enterGrant(b, kernel.Caller{Principal: g.cfg.Node}, next, ledger.GrantExpired, v.version, closedLife); err != nil {
