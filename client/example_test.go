@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/api"
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/store/storetest"
@@ -79,8 +81,10 @@ func start() (url, secret string, stop func()) {
 	check(err)
 	signer, err := ledger.NewSigner(key)
 	check(err)
+	grants, err := grant.NewKey(bytes.Repeat([]byte{7}, 32))
+	check(err)
 	g, err := gate.New(ctx, gate.Config{
-		Store: &storetest.Memory{}, Signer: signer, Clock: func() time.Time { return noon }, Rand: random, Node: "node-1",
+		Store: &storetest.Memory{}, Signer: signer, Grants: grants, Clock: func() time.Time { return noon }, Rand: random, Node: "node-1",
 	})
 	check(err)
 	files := []pdl.File{{Name: "shop.yaml", Data: []byte(policies)}}
@@ -92,6 +96,7 @@ func start() (url, secret string, stop func()) {
 	check(err)
 	admin := kernel.Caller{Principal: "admin", Roles: []kernel.Role{kernel.RoleAdmin}}
 	check(g.Activate(ctx, admin, program, files))
+	check(g.KnowGrantKey(ctx, "example"))
 	secret, _, err = g.CreateToken(ctx, admin, token.Spec{Name: "operations", Role: kernel.RoleAdmin})
 	check(err)
 	handler, err := api.New(api.Config{Kernel: g, Hosts: api.LoopbackHosts(), Now: time.Now})
@@ -192,8 +197,8 @@ func ExampleClient_Decisions() {
 		q.Cursor = page.NextCursor
 	}
 	// Output:
-	// 4 ALLOW
-	// 2 ALLOW
+	// 5 ALLOW
+	// 3 ALLOW
 }
 
 func ExampleClient_Explain() {
@@ -279,7 +284,7 @@ func ExampleClient_SignCheckpoint() {
 	check(err)
 	lines := strings.Split(note, "\n")
 	fmt.Println("log", lines[0], "with", lines[1], "entries")
-	// Output: log kernel.example/log with 2 entries
+	// Output: log kernel.example/log with 3 entries
 }
 
 func ExampleClient_Checkpoint() {
