@@ -159,6 +159,8 @@ var conditions = []struct{ when, can string }{
 	{`params.nums.exists(x, 10 / x > 100)`, "FE"},
 	{`params.nums.exists(x, 10 / x == 10)`, "TFE"},
 	{`params.nums.all(x, x > 5) && params.nums.exists(x, x < 3)`, "F"},
+	{`params.nums.exists(x, x > 5) && params.nums.exists(x, x < 3)`, "TF"},
+	{`size(params.few) == 0 && params.few[0] == 1`, "FE"},
 	{`params.nums.exists_one(x, x > 5) && !params.nums.exists(x, x > 5)`, "F"},
 	{`params.nums[0] == 1`, "TFE"},
 	{`size(params.nums) > 0 && params.nums[0] == 1 && params.nums.all(x, x != 1)`, "F"},
