@@ -203,6 +203,7 @@ var conditions = []struct{ when, can string }{
 	{`params.at.getDayOfWeek() == 6 && params.at.getDayOfWeek() == 0`, "F"},
 	{`params.at == timestamp("2024-02-29T12:00:00Z") && params.at.getDate() != 29`, "F"},
 	{`params.at.getMonth() == 1 && params.at.getDate() == 30`, "F"},
+	{`params.at == timestamp("2101-06-15T00:00:00Z") && params.at.getDate() != 15`, "F"},
 	{`params.at.getMonth() == 1 && params.at.getDate() == 29 && params.at.getFullYear() == 2100`, "F"},
 	{`params.at.getHours("+01:00") == 0 && params.at.getHours() == 23`, "TF"},
 	{`params.at.getHours("Europe/Berlin") == params.at.getHours("UTC") && params.at > timestamp("2000-01-01T00:00:00Z")`, "F"},

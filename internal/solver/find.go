@@ -38,7 +38,8 @@ const (
 const Hint = "install one: apt-get install cvc5 z3, brew install cvc5 z3, or name its file with --solver PATH"
 
 // Find returns the solvers that a setting asks for: cvc5, z3, both, or the
-// path of one of them; empty means whichever is installed, cvc5 before z3.
+// path of one of them; empty means those that are installed, cvc5 before z3:
+// what one cannot decide the other is asked.
 // Without a solver the error has code [kernel.Unavailable] and says how to get
 // one.
 func Find(ctx context.Context, setting string) ([]Binary, error) {
@@ -47,13 +48,13 @@ func Find(ctx context.Context, setting string) ([]Binary, error) {
 	case "both":
 		names = []string{CVC5, Z3}
 	case "":
+		names = nil
 		for _, name := range []string{CVC5, Z3} {
 			if _, err := exec.LookPath(name); err == nil {
-				names = []string{name}
-				break
+				names = append(names, name)
 			}
 		}
-		if names[0] == "" {
+		if len(names) == 0 {
 			return nil, kernel.Errorf(kernel.Unavailable, "there is no solver: neither cvc5 nor z3 is installed").WithHint("%s", Hint)
 		}
 	}
