@@ -170,7 +170,7 @@ func TestMetricsCountWithoutIDs(t *testing.T) {
 		`kernel_log_commits_total{status="committed"} `,
 		`kernel_log_commit_entries_count `,
 		`kernel_log_commit_duration_seconds_count `,
-		`kernel_log_entries 10`,
+		`kernel_log_entries 11`,
 		`kernel_queue_length 0`,
 		`kernel_policy_info{version="` + h.gate.PolicyVersion() + `"} 1`,
 		`kernel_ready 1`,
