@@ -42,6 +42,7 @@ var rooms = []room{
 	{path: "internal/grant", floor: 2, only: []string{".", "internal/canonical"}, std: true},
 
 	{path: "internal/eval", floor: 3},
+	{path: "internal/approval", floor: 3, only: []string{".", "internal/pdl", "internal/registry"}},
 	{path: "internal/history", floor: 3, only: []string{".", "internal/pdl"}},
 
 	{path: "internal/formula", floor: 3, only: []string{".", "internal/pdl", "internal/smt", "internal/calendar", "internal/zone"}},

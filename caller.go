@@ -8,7 +8,7 @@ import (
 // A Role is what a caller may do at the kernel's doors.
 type Role string
 
-// The roles of this version. An approver votes; that role comes with approvals.
+// The roles of this version.
 const (
 	RoleAdmin   Role = "admin"   // administers; on a single machine also asks for any agent
 	RoleGateway Role = "gateway" // asks for the agents it is allowed to speak for
@@ -16,10 +16,13 @@ const (
 	RoleAuditor Role = "auditor" // reads the log and explanations
 
 	RoleReporter Role = "reporter" // reports what happened elsewhere, for facts to count
+	RoleApprover Role = "approver" // votes on what waits for approval, as the principal its token stands for
 )
 
 // Roles lists every role.
-func Roles() []Role { return []Role{RoleAdmin, RoleGateway, RoleAgent, RoleAuditor, RoleReporter} }
+func Roles() []Role {
+	return []Role{RoleAdmin, RoleGateway, RoleAgent, RoleAuditor, RoleReporter, RoleApprover}
+}
 
 // A Caller is who stands behind a call, established by authentication and
 // never by the body. The zero Caller may do nothing.

@@ -30,6 +30,8 @@ type Decision struct {
 	Entry     EntryRef  `json:"entry"`
 	KeptBy    KeptBy    `json:"kept_by,omitzero"`  // nil where whoever executes keeps every constraint
 	Replayed  bool      `json:"replayed,omitzero"` // the recorded answer to an earlier call with this request_id
+	Approval  *Approval `json:"approval,omitzero"` // of a REQUIRE_APPROVAL: what became of it; nil where nobody was asked
+	Answers   string    `json:"answers,omitzero"`  // of an ALLOW that people gave: the decision that asked them
 }
 
 // A Grant is the single-use permission that comes with an ALLOW: it is redeemed
@@ -39,6 +41,20 @@ type Grant struct {
 	Token     string    `json:"token,omitzero"` // a JWS, for the one who asked; empty for others, and once it is of no use
 	ExpiresAt time.Time `json:"expires_at"`     // it may be redeemed before
 }
+
+// An Approval is what people made of a decision that asks them. Its id is the
+// decision's.
+type Approval struct {
+	ID        string    `json:"id"`
+	State     string    `json:"state"` // PENDING, APPROVED, REJECTED, EXPIRED or CANCELLED
+	ExpiresAt time.Time `json:"expires_at"`
+	Code      string    `json:"code,omitzero"`     // why it is not pending any more
+	Reason    string    `json:"reason,omitzero"`   // the same, for people
+	Decision  string    `json:"decision,omitzero"` // of an approved one: the decision that allows it
+}
+
+// Settled reports whether nothing becomes of an approval any more.
+func (a *Approval) Settled() bool { return a == nil || a.State != "PENDING" }
 
 // KeptBy says who keeps a constraint, kernel or caller, by its name. What it
 // does not name is kept by the door: by whoever executes, who refuses instead

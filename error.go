@@ -6,9 +6,9 @@ import "fmt"
 // sentence beside it. Verdict codes are upper case, problem codes lower case.
 type Code string
 
-// Codes of verdicts: why a decision is what it is (a closed set). Further
-// codes come with approvals. The first six are of verdicts that the registry
-// reaches before the rules.
+// Codes of verdicts: why a decision is what it is (a closed set). The first
+// six are of verdicts that the registry reaches before the rules; APPROVED is
+// what people made of a REQUIRE_APPROVAL.
 const (
 	CodeKilled             Code = "KILLED"
 	CodeUnknownAgent       Code = "UNKNOWN_AGENT"
@@ -22,6 +22,7 @@ const (
 	CodeConstraintConflict Code = "CONSTRAINT_CONFLICT"
 	CodeUnknownAction      Code = "UNKNOWN_ACTION"
 	CodeUnknownResource    Code = "UNKNOWN_RESOURCE"
+	CodeApproved           Code = "APPROVED"
 	CodeUnavailable        Code = "UNAVAILABLE"
 )
 

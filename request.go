@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -21,6 +23,8 @@ const (
 	MaxName      = 256     // characters of agent.id, action, resource.type and resource.id
 	MaxRequestID = 128     // characters of request_id
 	MaxRequests  = 1000    // requests of one batch
+
+	MaxWait = time.Minute // that one call waits for an approval
 )
 
 // A Request asks whether an agent may do one thing now.
@@ -34,7 +38,8 @@ type Request struct {
 	Resource  Resource
 	Params    map[string]any
 	Context   map[string]any
-	Grant     bool // an ALLOW shall carry a grant; no part of what is decided
+	Grant     bool          // an ALLOW shall carry a grant; no part of what is decided
+	Wait      time.Duration // how long the answer may be held while people vote: whole seconds, at most MaxWait; 0: not at all
 }
 
 // An Agent is whoever acts. Attributes are what the request claims about it.
@@ -109,7 +114,7 @@ func requestOf(tree any) (Request, error) {
 		req.Resource.Attributes = resource
 	}
 	req.Grant = d.optionalFlag(top, "grant")
-	d.notYet(top)
+	req.Wait = d.wait(top)
 	if d.err != nil {
 		return Request{}, d.err
 	}
@@ -152,6 +157,9 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	m := r.bound()
 	if r.RequestID != "" {
 		m["request_id"] = r.RequestID
+	}
+	if r.Wait != 0 {
+		m["wait"] = strconv.Itoa(int(r.Wait/time.Second)) + "s"
 	}
 	if r.Grant {
 		m["grant"] = true
@@ -282,13 +290,29 @@ func (d *treeReader) optionalFlag(m map[string]any, member string) bool {
 	return b
 }
 
-// notYet refuses what asks for approvals. `"wait": "0s"` asks for nothing and
-// is what this version does.
-func (d *treeReader) notYet(m map[string]any) {
-	if v, present := m["wait"]; present && v != "0s" {
-		d.fail(Errorf(Unsupported, "wait needs approvals, which this version does not have").
-			At("$.wait").WithHint(`leave it out, or send "0s"`))
+// wait reads how long the answer may be held: a duration such as 30s.
+func (d *treeReader) wait(m map[string]any) time.Duration {
+	v, present := m["wait"]
+	if !present {
+		return 0
 	}
+	text, _ := v.(string)
+	wait, err := ParseWait(text)
+	if err != nil {
+		d.fail(Errorf(Invalid, "wait is in whole seconds, at most %d", MaxWait/time.Second).At("$.wait").WithHint("write 30s, or leave it out"))
+	}
+	return wait
+}
+
+// ParseWait reads how long a call waits for an approval: whole seconds, from 0s
+// to 60s.
+func ParseWait(text string) (time.Duration, error) {
+	digits, found := strings.CutSuffix(text, "s")
+	n, err := strconv.ParseUint(digits, 10, 8)
+	if !found || err != nil || n > uint64(MaxWait/time.Second) || digits != strconv.FormatUint(n, 10) {
+		return 0, Errorf(Invalid, "wait is in whole seconds, at most %d", MaxWait/time.Second).At("wait").WithHint("write 30s")
+	}
+	return time.Duration(n) * time.Second, nil
 }
 
 func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }

@@ -90,7 +90,7 @@ func serving(t *testing.T, h http.HandlerFunc) *client.Client {
 }
 
 func TestAGoodAnswerIsReadWhole(t *testing.T) {
-	more := strings.Replace(good(t), `"reason"`, `"approval":{"id":"x"},"grant":null,"advice":"Hurry.","workflows":["on-call"],"replayed":true,"kept_by":{"max_rows":"caller","hosts":3},"reason"`, 1)
+	more := strings.Replace(good(t), `"reason"`, `"approval":{"id":"x","state":"PENDING","expires_at":"2026-11-23T12:00:00Z"},"grant":null,"advice":"Hurry.","workflows":["on-call"],"replayed":true,"kept_by":{"max_rows":"caller","hosts":3},"reason"`, 1)
 	got, err := answering(t, 200, "application/json; charset=utf-8", more).Decide(t.Context(), deploy("development"))
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,13 @@ func decodeDecision(data []byte) (kernel.Decision, error) {
 			d.KeptBy[name], _ = who.(string) // anybody else is nobody
 		}
 	}
+	if _, given := top["approval"]; given {
+		a := r.approval(read[map[string]any](r, top, "approval"))
+		d.Approval = &a
+	}
+	if _, given := top["answers"]; given {
+		d.Answers = r.text(top, "answers")
+	}
 	if g, given := top["grant"].(map[string]any); given {
 		d.Grant = &kernel.Grant{ID: r.text(g, "id"), ExpiresAt: r.instant(g, "expires_at")}
 		d.Grant.Token, _ = g["token"].(string)
@@ -42,6 +49,18 @@ func decodeDecision(data []byte) (kernel.Decision, error) {
 		return kernel.Decision{}, fmt.Errorf("the decision is not understood: %v", r.err) //nolint:errorlint // see readTop
 	}
 	return d, nil
+}
+
+// approval reads what became of an approval. A state that is not known here is
+// none that lets anybody do anything: it is told as it is.
+func (r *reader) approval(m map[string]any) kernel.Approval {
+	a := kernel.Approval{ID: r.text(m, "id"), State: r.text(m, "state"), ExpiresAt: r.instant(m, "expires_at")}
+	for name, to := range map[string]*string{"code": &a.Code, "reason": &a.Reason, "decision": &a.Decision} {
+		if _, given := m[name]; given {
+			*to = read[string](r, m, name)
+		}
+	}
+	return a
 }
 
 // decodeVerdict reads a verdict as decodeDecision does that of a decision.

@@ -28,8 +28,21 @@ import (
 // commands are what scripts can do beside running programs.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "listening": listening, "stop": stop, "terminate": stop, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
+		"exits": exits, "listening": listening, "remember": remember, "stop": stop, "terminate": stop, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
 	}
+}
+
+// remember sets a variable to what a JSON member says first in the last output:
+// remember ID id.
+func remember(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: remember VARIABLE MEMBER")
+	}
+	found := regexp.MustCompile(`"` + regexp.QuoteMeta(args[1]) + `": *"([^"]*)"`).FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("the output has no member %s", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // exits runs a command and wants its exit code: exits 3 kernel eval ….

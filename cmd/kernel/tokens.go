@@ -53,7 +53,8 @@ func (c *cli) tokensCreateCommand() *cobra.Command {
 		Long: `Make a token; its secret is shown once, on stdout, and kept nowhere.
 
 Roles: agent asks for itself (--agent), gateway for the agents it speaks for
-(--agents), auditor reads the log, admin administers.`,
+(--agents), auditor reads the log, approver votes as the person it stands for
+(--principal), admin administers.`,
 		Example: "  kernel tokens create --name deployer --role agent --agent agent-001 --expires 720h\n" +
 			"  kernel tokens create --name ci --role gateway --agents 'ci-*,agent-001'",
 		Args: noArguments(),

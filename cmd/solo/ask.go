@@ -17,7 +17,7 @@ import (
 // A question is what the command line and solo.yaml ask together.
 type question struct {
 	file, env, server, tokenFile string
-	timeout                      time.Duration
+	timeout, wait                time.Duration
 	json                         bool
 }
 
@@ -34,6 +34,9 @@ func (q *question) flags(c *cobra.Command) {
 func (q *question) check() error {
 	if q.env == "" {
 		return failf(exitMisuse, "--env is missing").withHint("say where to ship, as in --env development")
+	}
+	if q.wait < 0 {
+		return failf(exitMisuse, "--wait is %s; it is not below 0", q.wait)
 	}
 	if q.timeout <= 0 {
 		return failf(exitMisuse, "--timeout is %s; it must be above 0", q.timeout)

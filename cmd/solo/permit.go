@@ -10,7 +10,8 @@ import (
 // kept are the constraints that solo keeps. An ALLOW with any other is a
 // refusal: a permission is worth nothing to one who cannot keep its terms.
 var kept = []string{
-	"log_all_actions", // see journal
+	"log_all_actions",  // see journal
+	"no_self_approval", // the kernel counts no vote of whoever asked, or owns the agent
 }
 
 // demanded are the constraints of a decision.
@@ -43,7 +44,7 @@ func pending(d kernel.Decision) error {
 		plural = ""
 	}
 	return failf(exitPending, "%d approval%s required: %s; nothing ran", d.ApprovalsRequired, plural, sentence(d)).
-		withHint("%s", orElse(d.Advice, "this version cannot collect approvals; show decision "+d.ID+" to whoever may give them"))
+		withHint("%s", orElse(d.Advice, "an approver runs: kernel approvals approve "+d.ID+"; with --wait 30m solo waits for that"))
 }
 
 // sentence says why: the reason and the rule behind it.

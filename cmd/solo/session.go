@@ -63,6 +63,12 @@ func (s *session) permission(ctx context.Context) error {
 	}
 	s.report.Decision = &d
 	describe(s.out, d)
+	if s.wait > 0 && d.Decision == kernel.RequireApproval && d.Approval != nil {
+		if d, err = s.awaitPeople(ctx, d); err != nil {
+			return err
+		}
+		s.report.Decision = &d
+	}
 	return permit(d)
 }
 

@@ -30,6 +30,7 @@ type Kernel interface {
 	Decisions(context.Context, kernel.Caller, gate.DecisionQuery) (gate.DecisionPage, error)
 	Refuse(context.Context, kernel.Caller, gate.Refusal) error
 
+	Approver
 	Registrar
 	Granter
 	PolicyKeeper
@@ -108,7 +109,10 @@ type door struct {
 	routes table
 
 	calls, probes, drains lane
-	places, bodies        shares
+	places, bodies, waits shares
+
+	stopping context.Context // ends when the server stops
+	stop     context.CancelFunc
 }
 
 // New returns the handler of every route.
@@ -135,13 +139,16 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Metrics.watch(cfg.Kernel); err != nil {
 		return nil, err
 	}
+	stopping, stop := context.WithCancel(context.Background())
 	return &door{
+		stopping: stopping, stop: stop,
 		cfg: cfg, hosts: hosts, routes: newTable(routes()),
 		calls:  make(lane, cfg.Limits.InFlight),
 		drains: make(lane, cfg.Limits.InFlight),
 		probes: make(lane, probesInFlight),
 		places: shares{total: int64(cfg.Limits.InFlight), each: int64(cfg.Limits.InFlight - cfg.Limits.InFlight/4)},
 		bodies: shares{total: int64(cfg.Limits.Bodies), each: int64(cfg.Limits.Bodies / 2)},
+		waits:  shares{total: maxWaiting, each: maxWaiting / 4},
 	}, nil
 }
 

@@ -125,7 +125,7 @@ func badRequests() []badRequest {
 		invalid("a string over its length", params(`"version":"`+strings.Repeat("v", 65)+`"`), "$.params.version"),
 		invalid("the kernel's own clock", with(`"context":{"now":"2026-11-23T10:00:00Z"},"params":{"strategy":"rolling"}`), "$.context.now"),
 
-		{"a wait", with(`"wait":"30s"`), http.StatusBadRequest, kernel.Unsupported, "$.wait", nil},
+		{"a wait", with(`"wait":"61s"`), http.StatusBadRequest, kernel.Invalid, "$.wait", nil},
 		{"a grant that is no flag", with(`"grant":"yes"`), http.StatusBadRequest, kernel.Invalid, "$.grant", nil},
 		{"another's agent id", strings.Replace(good, "agent-001", "bank-007", 1), http.StatusForbidden, kernel.Forbidden, "$.agent.id", nil},
 		{"a body of 1 MiB and a byte", good + strings.Repeat(" ", kernel.MaxBody+1-len(good)), http.StatusRequestEntityTooLarge, kernel.TooLarge, "", nil},

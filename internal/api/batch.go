@@ -50,6 +50,9 @@ func readBatch(data []byte) ([]item, error) {
 	items := make([]item, len(list))
 	for i, one := range list {
 		req, err := kernel.RequestFromTree(one)
+		if err == nil && req.Wait != 0 {
+			err = kernel.Errorf(kernel.Invalid, "the requests of a batch do not wait").At("$.wait").WithHint("leave it out, and ask for each decision that waits")
+		}
 		items[i] = item{ask: gate.Ask{Request: req, Door: doorBatch}, err: err}
 	}
 	return items, nil

@@ -50,7 +50,7 @@ func TestABatchAnswersInOrderEachItemByItself(t *testing.T) {
 		{`{}`, 0, kernel.Invalid, "$.requests[3].action"},
 		{`{"agent":{"id":"agent-001"},"acton":"deploy"}`, 0, kernel.Invalid, "$.requests[3].acton"},
 		{deployTo("moon", ""), 0, kernel.Invalid, "$.requests[3].resource.environment"},
-		{deployTo("development", `,"wait":"10s"`), 0, kernel.Unsupported, "$.requests[3].wait"},
+		{deployTo("development", `,"wait":"10s"`), 0, kernel.Invalid, "$.requests[3].wait"},
 		{agentOf("other-001", allow), 0, kernel.Forbidden, "$.requests[3].agent.id"},
 		{strings.Replace(allow, "deploy_service", "sink", 1), kernel.Deny, "", ""},
 	} {

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -30,6 +31,7 @@ type call struct {
 	in     *body
 	data   []byte // the whole body, for routes that take one
 	status int    // as answered
+	free   func() // gives back the call's part of what bounds all calls
 }
 
 // A reply is a whole answer.
@@ -38,6 +40,7 @@ type reply struct {
 	kind   string // Content-Type; empty: there is no body
 	header http.Header
 	body   []byte
+	stream func(*call) // sends what follows the head, until it ends
 }
 
 // ServeHTTP answers one request: exactly one reply, whatever happens.
@@ -97,7 +100,8 @@ func (d *door) pass(c *call) (reply, error) {
 	if !lane.enter() {
 		return reply{}, kernel.Errorf(kernel.Unavailable, "too many requests are under way").WithHint("ask again in a second")
 	}
-	defer lane.leave()
+	c.free = sync.OnceFunc(lane.leave)
+	defer func() { c.free() }()
 	return d.admit(c)
 }
 
@@ -116,7 +120,8 @@ func (d *door) admit(c *call) (reply, error) {
 		if !d.places.take(c.caller.Principal, 1) {
 			return reply{}, overShare("too many requests of this caller are under way")
 		}
-		defer d.places.give(c.caller.Principal, 1)
+		leave := c.free
+		c.free = sync.OnceFunc(func() { d.places.give(c.caller.Principal, 1); leave() })
 	}
 	var err error
 	if c.query, err = parseQuery(c.r, c.route.params); err != nil {
@@ -189,6 +194,8 @@ func (d *door) write(c *call, rep reply) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if rep.kind != "" {
 		h.Set("Content-Type", rep.kind)
+	}
+	if rep.kind != "" && rep.stream == nil {
 		h.Set("Content-Length", strconv.Itoa(len(rep.body)))
 	}
 	if !c.in.whole() {
@@ -196,6 +203,10 @@ func (d *door) write(c *call, rep reply) {
 	}
 	c.status = rep.status
 	c.w.WriteHeader(rep.status)
+	if rep.stream != nil && c.r.Method != http.MethodHead {
+		rep.stream(c)
+		return
+	}
 	if c.r.Method != http.MethodHead && len(rep.body) > 0 {
 		if _, err := c.w.Write(rep.body); err != nil {
 			d.cfg.Log.Debug("an answer could not be sent", "route", c.pattern(), "error", err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/gate"
@@ -26,6 +27,21 @@ func (d *door) decide(c *call) (reply, error) {
 		return reply{}, err
 	}
 	d.cfg.Metrics.decided(decision)
+	return d.awaited(c, decision, req.Wait)
+}
+
+// awaited answers with what became of a decision after some time.
+func (d *door) awaited(c *call, decision kernel.Decision, wait time.Duration) (reply, error) {
+	if wait > 0 && !decision.Approval.Settled() && d.park(c, wait) {
+		defer d.unpark(c)
+		ctx, cancel := d.untilStop(c.r.Context())
+		defer cancel()
+		later, err := d.cfg.Kernel.Await(ctx, c.caller, decision, wait)
+		if err != nil {
+			return reply{}, err
+		}
+		decision = later
+	}
 	return jsonReply(http.StatusOK, decision), nil
 }
 
@@ -57,11 +73,18 @@ func (d *door) dryRun(c *call) (reply, error) {
 
 // decision is GET /v1/decisions/{id}.
 func (d *door) decision(c *call) (reply, error) {
+	var wait time.Duration
+	if text, given := c.query["wait"]; given {
+		var err error
+		if wait, err = kernel.ParseWait(text); err != nil {
+			return reply{}, err
+		}
+	}
 	decision, err := d.cfg.Kernel.Decision(c.ctx, c.caller, c.last)
 	if err != nil {
 		return reply{}, err
 	}
-	return jsonReply(http.StatusOK, decision), nil
+	return d.awaited(c, decision, wait)
 }
 
 // list is GET /v1/decisions.

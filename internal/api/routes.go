@@ -28,14 +28,22 @@ func routes() []route {
 	const reporter = kernel.RoleReporter
 	askers, readers, anyone := []kernel.Role{admin, gateway, agent}, []kernel.Role{admin, auditor}, kernel.Roles()
 	concerned := []kernel.Role{admin, gateway, agent, auditor}
+	approvers, involved := []kernel.Role{kernel.RoleApprover}, []kernel.Role{admin, gateway, agent, auditor, kernel.RoleApprover}
 	return []route{
 		{method: "POST", path: "/v1/decisions", roles: askers, body: true, door: doorDecisions, serve: (*door).decide},
 		{method: "GET", path: "/v1/decisions", roles: concerned, params: queryParams(), serve: (*door).list},
-		{method: "GET", path: "/v1/decisions/{id}", roles: concerned, serve: (*door).decision},
+		{method: "GET", path: "/v1/decisions/{id}", roles: concerned, params: []string{"wait"}, serve: (*door).decision},
 		{method: "POST", path: "/v1/decisions:batch", roles: askers, body: true, door: doorBatch, serve: (*door).decideBatch},
 		{method: "POST", path: "/v1/decisions:dryrun", roles: readers, body: true, serve: (*door).dryRun},
 		{method: "POST", path: "/v1/decisions:explain", roles: readers, body: true, serve: (*door).explain},
 		{method: "POST", path: "/evaluate", roles: askers, body: true, door: doorEvaluate, serve: (*door).evaluate},
+
+		{method: "GET", path: "/v1/approvals", roles: involved, params: []string{"state", "for", "limit"}, serve: (*door).listApprovals},
+		{method: "GET", path: "/v1/approvals/stream", roles: involved, params: []string{"for"}, serve: (*door).streamApprovals},
+		{method: "GET", path: "/v1/approvals/{id}", roles: involved, serve: (*door).showApproval},
+		{method: "POST", path: "/v1/approvals/{id}:approve", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).approve},
+		{method: "POST", path: "/v1/approvals/{id}:reject", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).reject},
+		{method: "POST", path: "/v1/approvals/{id}:cancel", roles: askers, body: true, probe: true, door: doorApprovals, serve: (*door).cancelApproval},
 
 		{method: "POST", path: "/v1/events", roles: []kernel.Role{reporter}, body: true, door: doorEvents, serve: (*door).report},
 

@@ -20,7 +20,7 @@ func NewServer(h http.Handler, l Limits, log *slog.Logger) *http.Server {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &http.Server{
+	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: l.Header,
 		WriteTimeout:      l.Header + l.Body + l.Call + dropTime, // beyond what the handler itself can take
@@ -30,6 +30,10 @@ func NewServer(h http.Handler, l Limits, log *slog.Logger) *http.Server {
 
 		DisableGeneralOptionsHandler: true,
 	}
+	if d, ok := h.(*door); ok {
+		s.RegisterOnShutdown(d.stop)
+	}
+	return s
 }
 
 // Serve answers on the listener until ctx ends. Then no new calls are taken,

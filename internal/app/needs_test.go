@@ -22,12 +22,6 @@ rules:
 // kernel of this version cannot decide with.
 func TestServeRefusesWhatItCannotMeet(t *testing.T) {
 	for _, c := range []struct{ schema, want string }{
-		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
-			"---\npdl: v1\nkind: approval\nname: default\nof: [{role: sre}]\nauto: [{when: resource.id == \"a\", as: bot}]",
-			"b.yaml:12:1: the workflow default has automatic votes: this version of kernel serve gives none; leave it out"},
-		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
-			"---\npdl: v1\nkind: approval\nname: default\nof: [{role: sre}]\nescalate: [{after: 1h, to: [{role: lead}]}]",
-			"b.yaml:12:1: the workflow default escalates: this version of kernel serve does not; leave it out"},
 		{"agents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\nconstraints: {log_full_io: {merge: flag, by: kernel}}",
 			"b.yaml:7:46: the kernel itself keeps the constraint log_full_io: this version of kernel serve keeps none; say by: door"},
 	} {
@@ -66,19 +60,5 @@ func TestServeTakesWhatNeedsNothing(t *testing.T) {
 	schema := "pdl: v1\nkind: schema\nname: s\nagents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}"
 	if _, err := app.CompileToServe(app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte(schema + policyToServe)}}}); err != nil {
 		t.Errorf("CompileToServe = %v, want none", err)
-	}
-}
-
-func TestServeWarnsThatNobodyCanVote(t *testing.T) {
-	schema := "pdl: v1\nkind: schema\nname: s\nagents: any\nresources: {service: {}}\nactions: {deploy: {resource: service}}\n" +
-		"---\npdl: v1\nkind: approval\nname: on-call\nof: [{role: sre}]\n" +
-		"---\npdl: v1\nkind: policy\nname: q\nrules: [{id: r, match: {action: deploy}, when: resource.id != \"a\", effect: REQUIRE_APPROVAL, approval: on-call}]"
-	c, err := app.CompileToServe(app.BundleSource{Name: "b", Files: []pdl.File{{Name: "b.yaml", Data: []byte(schema + policyToServe)}}})
-	if err != nil || len(c.Warnings) != 1 {
-		t.Fatalf("CompileToServe = %v, %v, want one warning", c.Warnings, err)
-	}
-	const want = "b.yaml:10:7: warning: rules ask the workflow on-call: this version of kernel serve collects no votes, so nobody can approve"
-	if got, _, _ := strings.Cut(c.Warnings[0].String(), "\n"); got != want {
-		t.Errorf("CompileToServe warns %q, want %q", got, want)
 	}
 }

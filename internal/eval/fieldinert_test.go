@@ -91,6 +91,12 @@ func shows(t *testing.T, source string) (list []string) {
 	for _, p := range b.Properties {
 		list = append(list, fmt.Sprintf("property %s: %v %v %s %s %v %s", p.Name, p.Actions, p.Match, written(p.Assume), p.Claim, p.Verdicts, written(p.When)+written(p.Then)))
 	}
+	list = append(list, fmt.Sprintf("approvals: %v", b.Approvals))
+	for _, r := range b.Rules {
+		for _, v := range r.Votes {
+			list = append(list, fmt.Sprintf("%s: %s votes when %s", r.Name, v.As, v.When.Source))
+		}
+	}
 	p := lower(t, b)
 	for _, c := range eval.RunTests(p, b.Tests).Cases {
 		verdict := ""

@@ -1,6 +1,7 @@
 package eval_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ kind: approval
 name: w
 quorum: 3
 of: [{role: approver}]
+auto: [{when: resource.environment == "staging", as: release-bot}]
 ---
 pdl: v1
 kind: approval
@@ -71,7 +73,7 @@ func TestNoFieldOfARuleIsInert(t *testing.T) {
 		"match.action":   {"action: deploy, agent.role: junior}", "action: other, agent.role: junior}"},
 		"match.atom":     {"action: deploy, agent.role: junior}", "action: deploy, agent.role: senior}"},
 		"match.no-atom":  {"action: deploy, agent.role: junior}", "action: deploy}"},
-		"when":           {`== "staging"`, `== "production"`},
+		"when":           {"when: resource.environment == \"staging\"\n    effect", "when: resource.environment == \"production\"\n    effect"},
 		"when.none":      {"    when: resource.environment == \"staging\"\n", ""},
 		"effect":         {"effect: REQUIRE_APPROVAL", "effect: ALLOW"},
 		"risk":           {"risk: medium", "risk: high"},
@@ -130,6 +132,7 @@ func TestEveryFieldOfALoweredRuleIsRead(t *testing.T) {
 		"Risk":        func(r *pdl.Rule) { r.Risk = 3 },
 		"Approvals":   func(r *pdl.Rule) { r.Approvals = 9 },
 		"Approval":    func(r *pdl.Rule) { r.Approval = "x" },
+		"Votes":       func(r *pdl.Rule) { r.Votes = nil },
 		"Constraints": func(r *pdl.Rule) { r.Constraints = nil },
 		"Reason":      func(r *pdl.Rule) { r.Reason = "" },
 		"Advice":      func(r *pdl.Rule) { r.Advice = "" },
@@ -142,11 +145,12 @@ func TestEveryFieldOfALoweredRuleIsRead(t *testing.T) {
 		change(b.Rules[0])
 		p := lower(t, b)
 		for _, c := range b.Tests {
-			v, err := p.Decide(eval.Input{Request: c.Request, Now: noon()})
+			e := p.NewEvaluator(eval.Config{})
+			v, err := e.Decide(eval.Input{Request: c.Request, Now: noon()})
 			if err != nil {
 				t.Fatal(err)
 			}
-			list = append(list, text(t, v))
+			list = append(list, text(t, v)+fmt.Sprint(e.Asked()))
 		}
 		return list
 	}

@@ -105,7 +105,7 @@ var faults = []fault{
 	{"startsWith looks anywhere", "lower_string.go", "l.affix(call, strings.HasPrefix)",
 		`l.affix(call, func(s, p string) bool { return strings.HasPrefix(s, p) || planted("startsWith looks anywhere") && strings.Contains(s, p) })`},
 	{"patterns match all of a text", "lower_string.go", "return truth(re.MatchString(s))", `return truth(re.MatchString(s) && (!planted("patterns match all of a text") || re.FindString(s) == s))`},
-	{"a quorum is not heard", "rule.go", "needed: max(r.Approvals, p.quorums[r.Approval])", `needed: map[bool]int{true: r.Approvals, false: max(r.Approvals, p.quorums[r.Approval])}[planted("a quorum is not heard")]`},
+	{"a quorum is not heard", "rule.go", "needed: max(r.Approvals, p.workflows[r.Approval].Quorum)", `needed: map[bool]int{true: r.Approvals, false: max(r.Approvals, p.workflows[r.Approval].Quorum)}[planted("a quorum is not heard")]`},
 	{"int.max takes the smaller", "constraint.go", "return max(a.(int64), b.(int64))\n\tcase pdl.SetIntersect", `if planted("int.max takes the smaller") { return min(a.(int64), b.(int64)) }; return max(a.(int64), b.(int64))
 	case pdl.SetIntersect`},
 	{"set.union intersects", "constraint.go", "return union(a.([]string), b.([]string))\n\tdefault", `if planted("set.union intersects") { return intersect(a.([]string), b.([]string)) }; return union(a.([]string), b.([]string))

@@ -15,19 +15,25 @@ import (
 // the slots of attributes.
 func (p *Program) addImplied(rules []*pdl.Rule) {
 	for _, r := range rules {
-		if r.When == nil {
-			continue
+		if r.When != nil {
+			p.implyIn(r, r.When)
 		}
-		shapes := p.shapesOf(r)
-		ast.PreOrderVisit(r.When.AST.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-			if e.Kind() != ast.SelectKind || e.AsSelect().Operand().Kind() != ast.IdentKind || e.AsSelect().Operand().AsIdent() != "params" {
-				return
-			}
-			for _, sh := range shapes {
-				p.layout.imply(sh, e.AsSelect().FieldName())
-			}
-		}))
+		for _, v := range r.Votes {
+			p.implyIn(r, v.When)
+		}
 	}
+}
+
+func (p *Program) implyIn(r *pdl.Rule, when *pdl.Condition) {
+	shapes := p.shapesOf(r)
+	ast.PreOrderVisit(when.AST.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.SelectKind || e.AsSelect().Operand().Kind() != ast.IdentKind || e.AsSelect().Operand().AsIdent() != "params" {
+			return
+		}
+		for _, sh := range shapes {
+			p.layout.imply(sh, e.AsSelect().FieldName())
+		}
+	}))
 }
 
 // imply gives an open action a parameter that it does not declare.

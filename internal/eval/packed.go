@@ -21,6 +21,7 @@ type packed struct {
 
 func pack(r *pdl.Rule) (packed, error) {
 	kept := *r
+	kept.Votes = nil // lowered, and not looked at again
 	if r.When == nil {
 		return packed{Rule: &kept}, nil
 	}

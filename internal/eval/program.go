@@ -24,11 +24,11 @@ type Program struct {
 	layout  *layout
 	chronology
 	names
-	meets   map[string]pdl.Meet
-	quorums map[string]int // by approval workflow
-	data    map[string]pdl.Datum
-	facts   *section // nil when the schema declares none
-	rules   []*rule  // every rule once, sorted by name
+	meets     map[string]pdl.Meet
+	workflows map[string]pdl.Approval // by name
+	data      map[string]pdl.Datum
+	facts     *section // nil when the schema declares none
+	rules     []*rule  // every rule once, sorted by name
 }
 
 // An action is an action or a family with everything a decision about it needs.
@@ -88,7 +88,7 @@ func New(b *pdl.Bundle) (*Program, error) {
 	}
 	p := &Program{
 		version: b.Version, schema: b.Schema, layout: newLayout(), chronology: newChronology(b),
-		meets: map[string]pdl.Meet{}, quorums: map[string]int{}, data: map[string]pdl.Datum{},
+		meets: map[string]pdl.Meet{}, workflows: map[string]pdl.Approval{}, data: map[string]pdl.Datum{},
 	}
 	for _, c := range b.Schema.Constraints {
 		if c.Meet < pdl.Flag || c.Meet > pdl.SetUnion {
@@ -100,7 +100,7 @@ func New(b *pdl.Bundle) (*Program, error) {
 		p.meets[c.Name] = c.Meet
 	}
 	for _, a := range b.Approvals {
-		p.quorums[a.Name] = a.Quorum
+		p.workflows[a.Name] = a
 	}
 	for _, d := range b.Data {
 		p.data[d.Path] = d

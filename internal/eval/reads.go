@@ -11,10 +11,16 @@ import (
 // noteFacts notes what the actions of a rule read of the history, shadow rules
 // included: what they would say is recorded too.
 func (p *Program) noteFacts(r *pdl.Rule) {
-	if r.When == nil || len(p.schema.Facts) == 0 {
+	if len(p.schema.Facts) == 0 {
 		return
 	}
-	read := factsIn(r.When.AST.Expr())
+	read := map[string]bool{}
+	if r.When != nil {
+		factsIn(r.When.AST.Expr(), read)
+	}
+	for _, v := range r.Votes {
+		factsIn(v.When.AST.Expr(), read)
+	}
 	for i := range p.schema.Facts {
 		f := &p.schema.Facts[i]
 		if !read[f.Name] {
@@ -34,9 +40,8 @@ func (a *action) noteFact(name string) {
 	}
 }
 
-// factsIn lists the facts that an expression reads or asks for with has().
-func factsIn(e ast.Expr) map[string]bool {
-	read := map[string]bool{}
+// factsIn notes the facts that an expression reads or asks for with has().
+func factsIn(e ast.Expr, read map[string]bool) {
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
 		if e.Kind() != ast.SelectKind {
 			return
@@ -45,7 +50,6 @@ func factsIn(e ast.Expr) map[string]bool {
 			read[e.AsSelect().FieldName()] = true
 		}
 	}))
-	return read
 }
 
 // FactsOf names the facts that a decision about an action is made with, sorted:

@@ -19,6 +19,7 @@ type rule struct {
 	place  int // among all rules, by name
 	needed int // approvals: its own, or the quorum of its workflow where that is more
 	atoms  []atom
+	votes  []vote // automatic ones of its workflow
 
 	checks     []check    // until the candidates are made
 	equalities []equality // without which it cannot hold; until the index is made
@@ -38,8 +39,8 @@ func (p *Program) addRule(r *pdl.Rule) error {
 	if err != nil {
 		return err
 	}
-	lowered := &rule{packed: kept, place: len(p.rules), needed: max(r.Approvals, p.quorums[r.Approval])}
-	if err := p.lower(lowered, r.When); err != nil {
+	lowered := &rule{packed: kept, place: len(p.rules), needed: max(r.Approvals, p.workflows[r.Approval].Quorum)}
+	if err := p.lower(lowered, r.When, r.Votes); err != nil {
 		return err
 	}
 	p.noteFacts(r)
@@ -55,7 +56,7 @@ func (p *Program) lowerer(r *pdl.Rule) *lowerer {
 }
 
 // lower makes of a rule what decisions look at.
-func (p *Program) lower(r *rule, when *pdl.Condition) error {
+func (p *Program) lower(r *rule, when *pdl.Condition, votes []pdl.AutomaticVote) error {
 	l := p.lowerer(r.Rule)
 	if len(l.shapes) == 0 {
 		return errors.New("no action it covers takes the resource types it matches")
@@ -88,6 +89,7 @@ func (p *Program) lower(r *rule, when *pdl.Condition) error {
 	if len(rest) > 0 {
 		r.rest = bounded(all(rest))
 	}
+	r.votes = l.automatic(votes)
 	return l.err
 }
 
@@ -131,8 +133,8 @@ func (p *Program) checkRule(r *pdl.Rule) error {
 		return fmt.Errorf("unknown risk %v", r.Risk)
 	case (r.Effect == kernel.RequireApproval) != (r.Approvals >= 1):
 		return fmt.Errorf("%v with %d approvals", r.Effect, r.Approvals)
-	case r.Approval != "" && (r.Effect != kernel.RequireApproval || p.quorums[r.Approval] < 1):
-		return fmt.Errorf("%v with the approval workflow %q of %d votes", r.Effect, r.Approval, p.quorums[r.Approval])
+	case r.Approval != "" && (r.Effect != kernel.RequireApproval || p.workflows[r.Approval].Quorum < 1):
+		return fmt.Errorf("%v with the approval workflow %q of %d votes", r.Effect, r.Approval, p.workflows[r.Approval].Quorum)
 	}
 	for _, o := range r.Constraints {
 		if err := checkObligation(p.meets, o); err != nil {

@@ -144,12 +144,19 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	if err != nil {
 		return kernel.Decision{}, err
 	}
+	opened, nudge, err := g.ask(b, q, v, st, evaluator)
+	if err != nil {
+		return kernel.Decision{}, err
+	}
 	id, err := ulid.New(ulid.Timestamp(b.now), g.cfg.Rand)
 	if err != nil {
 		return kernel.Decision{}, unavailable("no randomness for the record")
 	}
-	undo := g.happens(b, id.String(), known, v)
-	d, err := g.enter(b, id.String(), q, v, st, facts)
+	undo := g.happens(b, id.String(), known, v, false)
+	d, err := g.enter(b, id.String(), q, v, st, facts, opened, "")
+	if err == nil {
+		err = g.openApproval(b, q, d, opened, nudge)
+	}
 	if err == nil && granting {
 		err = g.issueGrant(b, &d, granted{asker: q.caller.Principal, agent: q.Request.Agent.ID, action: q.Request.Action, door: q.Door})
 	}
@@ -183,14 +190,15 @@ func (g *Gate) evaluatorOf(program *eval.Program) *eval.Evaluator {
 	return g.evaluator
 }
 
-// enter adds the entry of a verdict to the batch.
-func (g *Gate) enter(b *batch, id string, q *question, v kernel.Verdict, st registry.Standing, facts map[string]any) (kernel.Decision, error) {
+// enter adds the entry of a verdict to the batch: one that opens an approval,
+// or answers the decision that did.
+func (g *Gate) enter(b *batch, id string, q *question, v kernel.Verdict, st registry.Standing, facts map[string]any, opened *ledger.Opened, answers string) (kernel.Decision, error) {
 	v.RequestDigest = "" // an unsalted hash of the request: it lies beside the entry, with the salt
 	entry := ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: q.caller.Principal, Door: q.Door,
 		Decision: &ledger.Decided{
 			ID: id, Agent: q.Request.Agent.ID, Action: q.Request.Action, Standing: st, Facts: facts,
-			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v,
+			Phase1: q.Phase1, ClaimedAt: q.ClaimedAt, Verdict: v, Opened: opened, Answers: answers,
 		},
 	}
 	row, err := b.log.Append(entry, q.private)

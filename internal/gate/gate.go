@@ -69,8 +69,11 @@ type Gate struct {
 	seal    seal
 	grants  grants
 
-	allows allows
-	opened uint64 // entries in the log when this process took it over
+	allows  allows
+	pending pendings
+
+	written atomic.Pointer[written] // by whom the active policy is
+	opened  uint64                  // entries in the log when this process took it over
 
 	program atomic.Pointer[eval.Program] // the active one; nil: nothing can be decided
 	fault   atomic.Pointer[fault]        // why the last commit failed; nil: it did not
@@ -126,6 +129,7 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 		cfg: cfg, urgent: make(chan *job, maxUrgent), jobs: make(chan []*job, cfg.Queue), quarrels: map[string]time.Time{},
 		finished: make(chan struct{}), followed: make(chan struct{}), stop: make(chan struct{}),
 	}
+	g.pending.start()
 	if err := g.resume(ctx); err != nil {
 		return nil, fmt.Errorf("resume the log: %w", err)
 	}
@@ -141,8 +145,12 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	if err := g.grants.load(ctx, cfg.Store, g.instant()); err != nil {
 		return nil, fmt.Errorf("load grants: %w", err)
 	}
+	if err := g.pending.recount(ctx, cfg.Store); err != nil {
+		return nil, fmt.Errorf("read the approvals: %w", err)
+	}
 	go g.run()
 	go g.summarise()
+	go g.keepTime()
 	go g.watchGrants()
 	go g.follow()
 	for _, step := range []func(context.Context) error{g.signEmpty, g.begun} {

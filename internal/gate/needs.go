@@ -14,13 +14,10 @@ var unmet = []struct {
 	kind   pdl.NeedKind
 	reason string
 }{
-	{pdl.NeedAutomaticVotes, "this version of kernel serve gives none"},
-	{pdl.NeedEscalation, "this version of kernel serve does not"},
 	{pdl.NeedKeeping, "this version of kernel serve keeps none"},
 }
 
-// Unmet returns as errors the needs that a gate cannot meet. That nobody can
-// vote is none of them: what waits for votes is not allowed.
+// Unmet returns as errors the needs that a gate cannot meet.
 func Unmet(needs []pdl.Need) (refused pdl.Diagnostics) {
 	for _, n := range needs {
 		for _, u := range unmet {
@@ -32,19 +29,6 @@ func Unmet(needs []pdl.Need) (refused pdl.Diagnostics) {
 		}
 	}
 	return refused
-}
-
-// Unvoted returns as warnings that nobody can vote: what waits for votes is not
-// allowed.
-func Unvoted(needs []pdl.Need) (warnings pdl.Diagnostics) {
-	for _, n := range needs {
-		if n.Kind == pdl.NeedVotes {
-			d := n.Found
-			d.Message += ": this version of kernel serve collects no votes, so nobody can approve"
-			warnings = append(warnings, d)
-		}
-	}
-	return warnings
 }
 
 // mayDecide refuses a program that a gate cannot give what it decides by, and

@@ -215,12 +215,12 @@ func (g *Gate) facts(b *batch, r *kernel.Request) (map[string]any, error) {
 }
 
 // happens adds a decision to the history. What it returns takes that back.
-func (g *Gate) happens(b *batch, id string, r kernel.Request, v kernel.Verdict) (undo func()) {
+func (g *Gate) happens(b *batch, id string, r kernel.Request, v kernel.Verdict, answers bool) (undo func()) {
 	if g.past == nil || !ledger.Counts(v.Code) {
 		return func() {}
 	}
 	past, mark := g.past, g.past.Mark()
-	event := history.Event{Name: r.Action, Subject: r, At: b.now, ID: id, Allowed: v.Decision == kernel.Allow}
+	event := history.Event{Name: r.Action, Subject: r, At: b.now, ID: id, Allowed: v.Decision == kernel.Allow, Answers: answers}
 	past.Add(&event)
 	if g.shared() {
 		for _, key := range past.KeysOf(&event) {

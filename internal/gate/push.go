@@ -145,7 +145,7 @@ func (p Push) examine() (PushReport, error) {
 	}
 	r := PushReport{
 		Version: bundle.Version, Rules: len(bundle.Rules), Tests: eval.RunTests(program, bundle.Tests),
-		Warnings: append(diags, Unvoted(bundle.Needs())...),
+		Warnings: diags,
 	}
 	if !r.Tests.OK() && !p.AllowFailing {
 		return PushReport{}, &BundleError{

@@ -46,6 +46,9 @@ func (g *Gate) fromEntry(row store.Entry) (kernel.Decision, error) {
 	if p := g.program.Load(); err == nil && p != nil && p.Version() == d.PolicyVersion {
 		d.KeptBy = p.KeptBy(d.Constraints)
 	}
+	if err == nil && d.Approval != nil {
+		d.Approval, err = g.present(d.ID)
+	}
 	return d, err
 }
 

@@ -10,7 +10,7 @@ func (g *Gate) hurry(j *job) error {
 	case g.urgent <- j:
 		return nil
 	default:
-		return unavailable("too many changes of the registry are waiting")
+		return unavailable("too many changes of the registry and of approvals are waiting")
 	}
 }
 

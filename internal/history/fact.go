@@ -65,7 +65,7 @@ func newFact(s *pdl.Schema, declared *pdl.Fact) *fact {
 // about reports whether a fact counts an event, which was allowed or not. An
 // action and an event of the same name, in schemas of different times, are two.
 func (f *fact) about(e *Event, allowed bool) bool {
-	return e.Reported == f.Reported && (e.Reported || allowed || f.Attempted)
+	return e.Reported == f.Reported && (e.Reported || allowed && !f.Attempted || f.Attempted && !e.Answers)
 }
 
 // from is the first instant of the window at now; without a zone, the one

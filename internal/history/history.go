@@ -31,6 +31,8 @@ type Event struct {
 
 	Reported bool // by somebody; else it is a decision of the kernel
 
+	Answers bool // an ALLOW that people gave: the attempt was counted when they were asked
+
 	ID       string // of a decision that may be released; empty: it may not
 	Released bool   // nothing happened, and what was decided under ID and allowed under Name counts no longer
 }
@@ -159,6 +161,29 @@ func (h *History) Facts(subject *kernel.Request, names []string, now time.Time) 
 		values[name] = v
 	}
 	return values, nil
+}
+
+// Without takes a decision about an action out, whether it was allowed or an
+// attempt, until what it returns is called: the first about a request is not
+// among the facts of the second. Nothing may be added or undone meanwhile.
+func (h *History) Without(id, action string, now time.Time) (putBack func()) {
+	first, err := ulid.ParseStrict(id)
+	if err != nil {
+		return func() {} // nothing that has such an id was ever added
+	}
+	var back []func()
+	for _, f := range h.byEvent[action] {
+		f.advance(now)
+		if it := f.find(first); it != nil {
+			f.take(it)
+			back = append(back, func() { f.putBack(it) })
+		}
+	}
+	return func() {
+		for _, put := range back {
+			put()
+		}
+	}
 }
 
 // Keep makes what was added stay.

@@ -74,8 +74,12 @@ func Answer(e Entry, row store.Entry) kernel.Decision {
 			verdict.Constraints[name] = slices.Clone(set)
 		}
 	}
+	var asked *kernel.Approval
+	if q, ok := e.Question(); ok {
+		asked = &kernel.Approval{ID: q.ID, State: string(q.State), ExpiresAt: q.Expires}
+	}
 	return kernel.Decision{
-		ID: e.Decision.ID, Verdict: verdict, DecidedAt: e.Instant.UTC().Round(0),
+		ID: e.Decision.ID, Verdict: verdict, Approval: asked, Answers: e.Decision.Answers, DecidedAt: e.Instant.UTC().Round(0),
 		Entry: RefOf(row),
 	}
 }

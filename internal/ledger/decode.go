@@ -95,6 +95,11 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 	if p := w.Bundle; p != nil {
 		e.Bundle = &Pushed{Version: p.Version, Rules: p.Rules, Passed: p.Passed, Failed: p.Failed, Reason: p.Reason}
 	}
+	if a := w.Approval; a != nil {
+		if e.Approval, err = approvalFromWire(a); err != nil {
+			return e, err
+		}
+	}
 	if x := w.Witness; x != nil {
 		e.Witness = &Witnessed{Shard: x.Shard, Size: x.Size}
 		if e.Witness.Root, err = parseHash("root", x.Root); err != nil {
@@ -135,13 +140,17 @@ func decisionFromWire(w *wireDecision) (*Decided, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened, err := openedFromWire(w.Approval)
+	if err != nil {
+		return nil, err
+	}
 	v := w.Verdict
 	if v.Rules == nil {
 		v.Rules = []string{}
 	}
 	return &Decided{
 		ID: w.ID, Agent: w.Agent, Action: w.Action, Commitment: commitment, Facts: facts,
-		Phase1: w.Phase1, ClaimedAt: w.ClaimedAt, Standing: standing,
+		Phase1: w.Phase1, ClaimedAt: w.ClaimedAt, Standing: standing, Opened: opened, Answers: w.Answers,
 		Verdict: kernel.Verdict{
 			Decision: v.Decision, RiskLevel: v.RiskLevel, ApprovalsRequired: v.ApprovalsRequired, Workflows: v.Workflows,
 			Constraints: constraints, Reason: v.Reason, Code: v.Code, Advice: v.Advice, Rules: v.Rules,

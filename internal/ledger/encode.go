@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/strixlabs/execution-kernel"
 	rfc8785 "github.com/strixlabs/execution-kernel/internal/canonical"
 )
 
@@ -37,6 +38,9 @@ func (c *canonical) entry(e Entry) {
 	c.open('{')
 	if kind == KindAccess {
 		c.access(e.Access)
+	}
+	if kind == KindApproval {
+		c.approval(e.Approval)
 	}
 	c.text("batch", e.Batch)
 	if kind == KindBundle {
@@ -108,6 +112,10 @@ func (c *canonical) decision(d *Decided) {
 	c.object("decision")
 	c.text("action", d.Action)
 	c.text("agent", d.Agent)
+	c.textIfAny("answers", d.Answers)
+	if d.Opened != nil {
+		c.opened(d.Opened)
+	}
 	c.textIfAny("claimed_at", d.ClaimedAt)
 	c.text("commitment", hex.EncodeToString(d.Commitment[:]))
 	if len(d.Facts) > 0 {
@@ -144,6 +152,8 @@ func checkDecision(d *Decided) error {
 		return errors.New("a decision has a commitment to its request")
 	case d.Verdict.RequestDigest != "":
 		return errors.New("a request digest does not belong into an entry: it would tell what erasure removes")
+	case d.Opened != nil && d.Verdict.Decision != kernel.RequireApproval, d.Answers != "" && d.Verdict.Decision != kernel.Allow:
+		return errors.New("a REQUIRE_APPROVAL opens an approval, and an ALLOW answers one")
 	case d.Verdict.ApprovalsRequired < 0:
 		return fmt.Errorf("approvals_required is %d", d.Verdict.ApprovalsRequired)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/approval"
 	"github.com/strixlabs/execution-kernel/internal/merkle"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
@@ -30,13 +31,14 @@ const (
 	KindAccess   Kind = "access"   // somebody read the log or an explanation
 	KindGrant    Kind = "grant"    // a grant was issued, redeemed, settled, or expired
 	KindGrantKey Kind = "grantkey" // a key that signs grants was added or retired
+	KindApproval Kind = "approval" // somebody voted on a decision that asks people, or it was settled
 	KindRegistry Kind = "registry" // a principal, a resource, a delegation or a kill switch was set or removed
 	KindWitness  Kind = "witness"  // another shard of the log was seen, and was this
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindEvent, KindGrant, KindGrantKey, KindWitness}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindEvent, KindGrant, KindGrantKey, KindWitness, KindApproval}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -61,6 +63,7 @@ type Entry struct {
 	Grant    *GrantChange
 	GrantKey *GrantKeyChange
 	Witness  *Witnessed
+	Approval *ApprovalChange
 }
 
 // Decided is the body of a decision. The request is not in it: it and its
@@ -79,6 +82,26 @@ type Decided struct {
 	// Standing is what the registry said of the request, as far as the policy
 	// looks at it; the zero Standing where it had nothing to say.
 	Standing registry.Standing
+
+	// Opened is what a REQUIRE_APPROVAL asks people; nil where nobody was
+	// asked. Answers is, of an ALLOW that people gave, the decision that asked
+	// them.
+	Opened  *Opened
+	Answers string
+}
+
+// Opened is the beginning of an approval, whose id is that of its decision.
+type Opened struct {
+	Asker   string // the principal whose token asked; empty: it is nobody's
+	Expires time.Time
+	Due     time.Time // when something happens to it by itself for the first time
+	Needs   []approval.Need
+}
+
+// ApprovalChange is the body of an approval entry: what became of a question.
+type ApprovalChange struct {
+	Change   string            // "voted", "escalated" or "settled"
+	Question approval.Question // as its record is from here on
 }
 
 // Reported is the body of an event: whoever reported it is the entry's caller.
@@ -187,6 +210,7 @@ func (e Entry) Kind() Kind {
 		{e.Grant != nil, KindGrant},
 		{e.GrantKey != nil, KindGrantKey},
 		{e.Witness != nil, KindWitness},
+		{e.Approval != nil, KindApproval},
 	} {
 		if b.set {
 			kind = b.kind

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/approval"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
@@ -198,6 +199,40 @@ func golden(t *testing.T) map[string]ledger.Entry {
 		"witness": with(8, func(e *ledger.Entry) {
 			e.Door, e.Caller = "", "kernel"
 			e.Witness = &ledger.Witnessed{Shard: 3, Size: 41823, Root: commitment}
+		}),
+		"decision-asks": with(8, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000006", Agent: "agent-001", Action: "deploy_service", Commitment: commitment,
+				Verdict: kernel.Verdict{
+					Decision: kernel.RequireApproval, RiskLevel: kernel.High, ApprovalsRequired: 2, Workflows: []string{"pair"}, Constraints: map[string]any{},
+					Reason: "2 approvals required by base/deploy", Code: kernel.CodeRule, Rules: []string{"base/deploy"}, PolicyVersion: version,
+				},
+				Opened: &ledger.Opened{Asker: "person-001", Expires: at.Add(4 * time.Hour), Due: at.Add(time.Hour), Needs: []approval.Need{{Needed: 1}, {Workflow: "pair", Needed: 2}}},
+			}
+		}),
+		"decision-answers": with(10, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000007", Agent: "agent-001", Action: "deploy_service", Commitment: commitment, Answers: "01KB0000000000000000000006",
+				Verdict: kernel.Verdict{
+					Decision: kernel.Allow, RiskLevel: kernel.High, Constraints: map[string]any{}, Reason: "approved: 2 approvals required by base/deploy",
+					Code: kernel.CodeApproved, Rules: []string{"base/deploy"}, PolicyVersion: version,
+				},
+			}
+		}),
+		"approval": with(9, func(e *ledger.Entry) {
+			e.Approval = &ledger.ApprovalChange{Change: ledger.ChangeVoted, Question: approval.Question{
+				ID: "01KB0000000000000000000006", State: approval.Pending, Agent: "agent-001", Action: "deploy_service", Caller: "gateway-001", Asker: "person-001",
+				Opened: at, Expires: at.Add(4 * time.Hour), Due: at.Add(time.Hour), Needs: []approval.Need{{Workflow: "pair", Needed: 2}},
+				Votes: []approval.Vote{{By: "person-002", Approve: true, At: at.Add(time.Minute), Reason: "seen"}},
+			}}
+		}),
+		"approval-settled": with(11, func(e *ledger.Entry) {
+			e.Approval = &ledger.ApprovalChange{Change: ledger.ChangeSettled, Question: approval.Question{
+				ID: "01KB0000000000000000000006", State: approval.Approved, Agent: "agent-001", Action: "deploy_service", Caller: "gateway-001",
+				Opened: at, Expires: at.Add(4 * time.Hour), Due: at.Add(time.Hour), Needs: []approval.Need{{Workflow: "pair", Needed: 2}}, Escalated: 1,
+				Votes:   []approval.Vote{{By: "release-bot", Approve: true, Automatic: true, At: at.Add(time.Minute)}, {By: "person-002", Approve: true, At: at.Add(time.Minute)}},
+				Settled: at.Add(time.Minute), By: "person-002", Code: approval.QuorumReached, Reason: "enough", Answer: "01KB0000000000000000000007",
+			}}
 		}),
 		"access": with(6, func(e *ledger.Entry) {
 			e.Access = &ledger.Access{What: "decisions", Query: "agent=agent-001&limit=100"}

@@ -64,6 +64,7 @@ type history struct {
 	byHash map[string]string // ids
 	registryPast
 	grantsPast
+	approvalPast
 }
 
 // A policyPast is which policies the entries made the active one, in order.
@@ -129,6 +130,7 @@ type tokenPast struct {
 func newHistory() *history {
 	return &history{
 		seen: map[string]bool{}, tokens: map[string]*tokenPast{}, byHash: map[string]string{},
+		approvalPast: newApprovalPast(),
 		registryPast: registryPast{objects: map[registry.Key][32]byte{}},
 		grantsPast:   grantsPast{grants: map[string]grantPast{}, keys: map[string]Entry{}},
 	}
@@ -139,7 +141,8 @@ func newHistory() *history {
 // change of the registry, which have their own kinds too, holds attributes that
 // somebody named. A decision that is taken for something else is read, and that is all.
 func isDecision(body []byte) bool {
-	return bytes.Contains(body, []byte(`,"kind":"decision",`)) && !bytes.Contains(body, []byte(`,"kind":"registry",`)) && !bytes.Contains(body, []byte(`,"kind":"event",`))
+	return bytes.Contains(body, []byte(`,"kind":"decision",`)) && !bytes.Contains(body, []byte(`,"kind":"registry",`)) && !bytes.Contains(body, []byte(`,"kind":"event",`)) &&
+		!bytes.Contains(body, []byte(`,"approval":{`)) && !bytes.Contains(body, []byte(`,"answers":"`)) // what approvals rest on is read
 }
 
 // change takes the next entry that changes what is in force, and returns what
@@ -224,9 +227,11 @@ func (h *history) caller(e Entry) (past *tokenPast, problems []string) {
 		return nil, problems
 	}
 	past, known := h.tokens[id]
+	late := e.Decision != nil && e.Decision.Answers != "" // the caller asked before, and others answered
 	switch {
 	case !known || !past.created.known(e):
 		return nil, append(problems, "its caller is token "+id+", which no entry before it created")
+	case late:
 	case !past.revoked.IsZero() && e.Instant.Sub(past.revoked) > raceGrace:
 		problems = append(problems, "its caller is token "+id+", which was revoked at "+past.revoked.Format(time.RFC3339))
 	case !past.Expires.IsZero() && e.Instant.Sub(past.Expires) > raceGrace:

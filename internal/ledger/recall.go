@@ -36,7 +36,7 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 		return past.Event{Name: entry.Event.Event, Subject: entry.Event.Standing.Know(subject), At: entry.Instant, Reported: true}, true, nil
 	}
 	return past.Event{
-		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, ID: entry.Decision.ID,
+		Name: subject.Action, Subject: entry.Decision.Standing.Know(subject), At: entry.Instant, ID: entry.Decision.ID, Answers: entry.Decision.Answers != "",
 		Allowed: entry.Decision.Verdict.Decision == kernel.Allow,
 	}, true, nil
 }
@@ -46,7 +46,7 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 // and a stranger would count against those who are known.
 func Counts(code kernel.Code) bool {
 	switch code {
-	case kernel.CodeRule, kernel.CodeNoMatchingRule, kernel.CodeEvaluationError, kernel.CodeConstraintConflict:
+	case kernel.CodeRule, kernel.CodeNoMatchingRule, kernel.CodeEvaluationError, kernel.CodeConstraintConflict, kernel.CodeApproved:
 		return true
 	}
 	return false

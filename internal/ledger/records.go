@@ -137,6 +137,10 @@ func (v *verification) differences(ctx context.Context) (problems []string, err 
 		return nil, err
 	}
 	problems = append(problems, more...)
+	if more, err = v.approvalDifferences(ctx); err != nil {
+		return nil, err
+	}
+	problems = append(problems, more...)
 	if more, err = v.grantDifferences(ctx); err != nil {
 		return nil, err
 	}
@@ -273,7 +277,7 @@ func (v *verification) kinds(ctx context.Context) error {
 	}
 	kinds, err := lister.Kinds(ctx)
 	for _, k := range kinds {
-		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys), k) {
+		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys, recordApproval, recordDue), k) {
 			v.log("there are records of the kind %q, which this version does not keep", k)
 		}
 	}

@@ -207,6 +207,7 @@ func (p *shardRead) body(row store.Entry) {
 		}
 		p.history.grant(e)
 		p.problems(e, p.history.decision(e))
+		p.problems(e, p.history.people(e, len(p.parts) > 1))
 	}
 }
 
@@ -224,7 +225,7 @@ func (p *shardRead) private(e Entry, row store.Entry) {
 	switch {
 	case e.commitment() == nil && row.Private != nil:
 		p.entry(row.Seq, "there is a request beside it, but it is no decision")
-	case e.commitment() != nil:
+	case e.commitment() != nil && row.Seq >= p.light:
 		// This version erases nothing, so a request that is gone was removed.
 		if err := CheckPrivate(*e.commitment(), row.Private); err != nil {
 			p.entry(row.Seq, "%v", err)

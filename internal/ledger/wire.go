@@ -16,6 +16,7 @@ import (
 
 type wireEntry struct {
 	Access   *wireAccess   `json:"access"`
+	Approval *wireApproval `json:"approval"`
 	Batch    string        `json:"batch"`
 	Bundle   *wireBundle   `json:"bundle"`
 	Caller   string        `json:"caller"`
@@ -51,6 +52,8 @@ type wireAccess struct {
 type wireDecision struct {
 	Action        string                    `json:"action"`
 	Agent         string                    `json:"agent"`
+	Answers       string                    `json:"answers"`
+	Approval      *wireOpened               `json:"approval"`
 	ClaimedAt     string                    `json:"claimed_at"`
 	Commitment    string                    `json:"commitment"`
 	Facts         map[string]jsontext.Value `json:"facts"`

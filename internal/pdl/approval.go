@@ -12,28 +12,67 @@ import (
 // defaultApproval is the workflow of rules that name none.
 const defaultApproval = "default"
 
-// maxExpiry bounds how long a request waits for votes.
-const maxExpiry = 366 * 24 * time.Hour
+// maxExpiry bounds how long a request waits for votes; defaultExpiry is how
+// long it waits where the document says nothing.
+const (
+	maxExpiry     = 366 * 24 * time.Hour
+	defaultExpiry = 24 * time.Hour
+)
 
-// An Approval is a workflow: whom a REQUIRE_APPROVAL asks. Who may vote is
-// checked when the bundle is compiled and read where votes are collected.
+// An Approval is a workflow: whom a REQUIRE_APPROVAL asks. Its automatic votes
+// are in the rules that name it, whose attributes their conditions read.
 type Approval struct {
-	Name   string
-	Quorum int // votes at least; 1 or more
+	Name     string
+	Quorum   int        // votes at least; 1 or more
+	Of       []Voter    // who may vote
+	Require  []Required // whose votes have to be among them
+	Apart    []string   // who may not vote: words of separation_of_duty
+	Expires  time.Duration
+	Escalate []Escalation
+}
+
+// A Voter says who may vote: whoever has a role, is in a group, is the one
+// principal, or is in the team that an attribute names.
+type Voter struct {
+	Kind string // role, group, principal or team_of
+	Name string // with team_of an attribute, such as resource.owner_team
+}
+
+// A Required says of which voters a quorum needs some.
+type Required struct {
+	Voter
+	Min int
+}
+
+// An Escalation lets others vote some time after the request.
+type Escalation struct {
+	After time.Duration
+	To    []Voter
+}
+
+// An AutomaticVote is a vote that nobody has to give.
+type AutomaticVote struct {
+	As   string // the principal whose vote it is
+	When *Condition
 }
 
 // A workflow is an approval document while the bundle is being compiled.
 type workflow struct {
-	at     span
-	quorum int
-	paths  []*node    // attributes whose teams may vote
-	auto   []*passage // conditions of automatic votes
-	used   bool
+	Approval
+	at    span
+	paths []*node     // attributes whose teams may vote
+	auto  []automatic // votes
+	used  bool
+}
+
+type automatic struct {
+	as   string
+	when *passage
 }
 
 var (
 	voterKinds  = []string{"role", "group", "principal", "team_of"}
-	separations = []string{"requester", "agent.owner", "delegator", "policy_author"}
+	separations = []string{"requester", "agent.owner", "delegator", "policy_author", "distinct_groups"}
 )
 
 var laterApprovalKeys = []later{
@@ -42,47 +81,40 @@ var laterApprovalKeys = []later{
 }
 
 func (c *compiler) compileApproval(d *document) {
-	w := &workflow{at: d.at, quorum: 1}
+	w := &workflow{at: d.at, Approval: Approval{Name: d.name, Quorum: 1, Expires: defaultExpiry}}
 	c.workflows[d.name] = w
 	f := c.fields(d.root, "an approval", approvalForm.names(), laterApprovalKeys)
 	if n := f.got["quorum"]; n != nil {
 		if i, ok := c.integer(n, "quorum", 1, maxApprovals); ok {
-			w.quorum = int(i)
+			w.Quorum = int(i)
 		}
 	}
 	if n := f.need("of"); n != nil {
-		c.voters(n, "of", w)
+		w.Of = c.voters(n, "of", w)
 	}
 	if n := f.got["require"]; n != nil {
 		c.requiredVoters(n, w)
 	}
 	if n := f.got["separation_of_duty"]; n != nil {
-		c.separation(n)
+		w.Apart = c.separation(n)
 	}
 	if n := f.got["expires"]; n != nil {
-		c.expiry(n, "expires")
+		w.Expires = c.expiry(n, "expires")
 	}
 	if n := f.got["on_timeout"]; n != nil {
 		c.word(n, "on_timeout", []string{"DENY"})
 	}
-	c.laterVotes(f, d, w)
-	c.bundle.Approvals = append(c.bundle.Approvals, Approval{Name: d.name, Quorum: w.quorum})
-}
-
-// laterVotes reads what votes by itself, or moves on when nobody does.
-func (c *compiler) laterVotes(f *fields, d *document, w *workflow) {
 	if n := f.got["escalate"]; n != nil {
 		c.escalations(n, w)
-		c.need(NeedEscalation, f.keys["escalate"].span(), "leave it out", "the workflow "+d.name+" escalates")
 	}
 	if n := f.got["auto"]; n != nil {
 		c.automatic(n, w)
-		c.need(NeedAutomaticVotes, f.keys["auto"].span(), "leave it out", "the workflow "+d.name+" has automatic votes")
 	}
+	c.bundle.Approvals = append(c.bundle.Approvals, w.Approval)
 }
 
 // voters reads a list such as [{role: sre}, {team_of: resource.owner_team}].
-func (c *compiler) voters(n *node, what string, w *workflow) {
+func (c *compiler) voters(n *node, what string, w *workflow) (list []Voter) {
 	items := c.items(n, what)
 	n.unordered = true
 	if n.kind == sequence && len(items) == 0 {
@@ -90,13 +122,14 @@ func (c *compiler) voters(n *node, what string, w *workflow) {
 	}
 	for _, item := range items {
 		if f := c.fields(item, "a voter", voterKinds, nil); f != nil {
-			c.voter(f, w)
+			list = append(list, c.voter(f, w))
 		}
 	}
+	return list
 }
 
 // voter reads the one member of f that says who may vote.
-func (c *compiler) voter(f *fields, w *workflow) {
+func (c *compiler) voter(f *fields, w *workflow) (v Voter) {
 	found := 0
 	for _, kind := range voterKinds {
 		n := f.got[kind]
@@ -105,6 +138,7 @@ func (c *compiler) voter(f *fields, w *workflow) {
 		}
 		found++
 		name, ok := c.text(n, kind, 256)
+		v = Voter{kind, name}
 		switch {
 		case !ok:
 		case kind == "team_of":
@@ -116,6 +150,7 @@ func (c *compiler) voter(f *fields, w *workflow) {
 	if found != 1 && len(f.guessed) == 0 {
 		c.errorf(f.of.span(), "write {role: sre}", "%s names one of %s", f.what, strings.Join(voterKinds, ", "))
 	}
+	return v
 }
 
 func (c *compiler) requiredVoters(n *node, w *workflow) {
@@ -125,22 +160,28 @@ func (c *compiler) requiredVoters(n *node, w *workflow) {
 		if f == nil {
 			continue
 		}
-		c.voter(f, w)
+		r := Required{Voter: c.voter(f, w)}
 		least := f.need("min")
 		if least == nil {
 			continue
 		}
-		if i, ok := c.integer(least, "min", 1, maxApprovals); ok && int(i) > w.quorum {
-			c.errorf(least.span(), "raise the quorum", "min is %d, more than the quorum of %d", i, w.quorum)
+		i, ok := c.integer(least, "min", 1, maxApprovals)
+		if ok && int(i) > w.Quorum {
+			c.errorf(least.span(), "raise the quorum", "min is %d, more than the quorum of %d", i, w.Quorum)
 		}
+		r.Min = int(i)
+		w.Require = append(w.Require, r)
 	}
 }
 
 // separation reads who may not vote. What names an attribute needs it to be
 // there: without it nobody could be told apart.
-func (c *compiler) separation(n *node) {
+func (c *compiler) separation(n *node) (words []string) {
 	for _, item := range c.oneOrMore(n, "separation_of_duty") {
 		word, ok := c.word(item, "separation_of_duty", separations)
+		if ok {
+			words = append(words, word)
+		}
 		root, name, isPath := strings.Cut(word, ".")
 		if !ok || !isPath {
 			continue
@@ -150,13 +191,16 @@ func (c *compiler) separation(n *node) {
 			c.errorf(item.span(), "declare "+name+": string under "+root, "%s is no required string of every agent: without it nobody could vote", word)
 		}
 	}
+	return words
 }
 
-func (c *compiler) expiry(n *node, what string) {
+func (c *compiler) expiry(n *node, what string) time.Duration {
 	text, ok := c.text(n, what, 64)
-	if d, err := time.ParseDuration(text); ok && (err != nil || d <= 0 || d > maxExpiry) {
+	d, err := time.ParseDuration(text)
+	if ok && (err != nil || d <= 0 || d > maxExpiry) {
 		c.errorf(n.span(), "write 30m or 4h", "%s is a duration of at most %d days, not %q", what, maxExpiry/(24*time.Hour), clip(text))
 	}
+	return d
 }
 
 func (c *compiler) escalations(n *node, w *workflow) {
@@ -165,12 +209,14 @@ func (c *compiler) escalations(n *node, w *workflow) {
 		if f == nil {
 			continue
 		}
+		var e Escalation
 		if after := f.need("after"); after != nil {
-			c.expiry(after, "after")
+			e.After = c.expiry(after, "after")
 		}
 		if to := f.need("to"); to != nil {
-			c.voters(to, "to", w)
+			e.To = c.voters(to, "to", w)
 		}
+		w.Escalate = append(w.Escalate, e)
 	}
 }
 
@@ -181,12 +227,13 @@ func (c *compiler) automatic(n *node, w *workflow) {
 		if f == nil {
 			continue
 		}
+		var name string
 		if as := f.need("as"); as != nil {
-			c.name(as, "a principal", documentName)
+			name, _ = c.name(as, "a principal", documentName)
 		}
 		if when := f.need("when"); when != nil {
 			if p := c.passage(when, "when"); p != nil && c.parse(p) {
-				w.auto = append(w.auto, p)
+				w.auto = append(w.auto, automatic{name, p})
 			}
 		}
 	}
@@ -222,8 +269,12 @@ func (c *compiler) workflowOf(n *node, r *Rule, covered *typing) {
 	for _, path := range w.paths {
 		c.teamPath(path, covered)
 	}
-	for _, p := range w.auto {
-		c.check(p, covered, &variables{}, true)
+	for _, a := range w.auto {
+		if tree := c.check(a.when, covered, &variables{}, true); tree != nil {
+			p := a.when
+			r.Votes = append(r.Votes, AutomaticVote{a.as, &Condition{Source: p.source, AST: tree, Pos: p.span(0, 0).pos(),
+				columns: p.columnsOf(), quoted: p.at.style == singleQuoted, steps: p.steps}})
+		}
 	}
 }
 
@@ -251,8 +302,8 @@ func (c *compiler) finishApprovals() {
 		if !c.failed {
 			c.warnf(w.at, "name it in a rule, or remove it", "the workflow %s is not used", name)
 		}
-		for _, p := range w.auto {
-			c.checkAlone(&variable{passage: p}, &variables{})
+		for _, a := range w.auto {
+			c.checkAlone(&variable{passage: a.when}, &variables{})
 		}
 	}
 	slices.SortFunc(c.bundle.Approvals, func(a, b Approval) int { return cmp.Compare(a.Name, b.Name) })

@@ -165,9 +165,10 @@ type Rule struct {
 	Beats       []Atoms  // table rows that go first: where all atoms of one of these hold, this rule does not
 	When        *Condition
 	Effect      kernel.Effect
-	Risk        kernel.Risk // Low where the rule says nothing
-	Approvals   int         // 1 or more with RequireApproval, else 0
-	Approval    string      // the workflow, with RequireApproval; empty where the bundle has none for it
+	Risk        kernel.Risk     // Low where the rule says nothing
+	Approvals   int             // 1 or more with RequireApproval, else 0
+	Approval    string          // the workflow, with RequireApproval; empty where the bundle has none for it
+	Votes       []AutomaticVote // of the workflow, whose conditions may read what the rule may
 	Constraints []Obligation
 	Reason      string
 	Advice      string

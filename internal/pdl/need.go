@@ -8,14 +8,12 @@ type NeedKind uint8
 
 // The needs.
 const (
-	NeedRegistry       NeedKind = iota + 1 // of agents, and of attributes to trust
-	NeedGrants                             // to hand out with an ALLOW
-	NeedFacts                              // the history that rules read
-	NeedReports                            // of events that others report
-	NeedVotes                              // somebody who collects them
-	NeedAutomaticVotes                     // of approval workflows
-	NeedEscalation                         // of approval workflows
-	NeedKeeping                            // of constraints, by the kernel itself
+	NeedRegistry NeedKind = iota + 1 // of agents, and of attributes to trust
+	NeedGrants                       // to hand out with an ALLOW
+	NeedFacts                        // the history that rules read
+	NeedReports                      // of events that others report
+	NeedVotes                        // somebody who collects them
+	NeedKeeping                      // of constraints, by the kernel itself
 )
 
 // A Need is one place of a bundle that needs something.

@@ -92,6 +92,9 @@ func (s Spec) check() error {
 	case s.Role == kernel.RoleReporter && s.Principal == "":
 		return kernel.Errorf(kernel.Invalid, "a reporter's token needs the person or service that reports").At("$.principal").
 			WithHint("the schema says who may report what, by their roles, groups and ids in the registry")
+	case s.Role == kernel.RoleApprover && s.Principal == "":
+		return kernel.Errorf(kernel.Invalid, "an approver's token needs the principal who votes with it").At("$.principal").
+			WithHint("name a person of the registry who has the role approver")
 	case len(s.Principal) > kernel.MaxName:
 		return kernel.Errorf(kernel.Invalid, "principal is longer than %d bytes", kernel.MaxName).At("$.principal")
 	case s.Role != kernel.RoleGateway && len(s.SpeaksFor) > 0:
