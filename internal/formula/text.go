@@ -250,10 +250,20 @@ func (c *coder) sameText(x ast.Expr, a, b text) Truth {
 	}
 	s, okS := c.plainText(a)
 	t, okT := c.plainText(b)
+	if a.shift != 0 && a.shift == b.shift {
+		return c.sameShifted(x, ok, a, b)
+	}
 	if !okS || !okT {
 		return c.unknownTruth(x, "this comparison of texts")
 	}
 	return e.truth(ok, e.Equal(s, t))
+}
+
+// sameShifted compares two texts in the same case: equal ones are equal in it,
+// others may be.
+func (c *coder) sameShifted(x ast.Expr, ok *smt.Term, a, b text) Truth {
+	c.approximate(x, "two texts in lower or upper case that are compared")
+	return c.e.truth(ok, c.e.Or(c.e.Equal(a.term, b.term), c.e.anything(smt.Bool, "same case "+c.keyOf(x))))
 }
 
 // possible reports that a text may be a literal.
