@@ -15,8 +15,8 @@ import (
 type ask struct {
 	gate.Ask
 	node    *node
-	link    *link // to the process that was asked
-	stopped []*stop
+	link    *link         // to the process that was asked
+	stopped map[*stop]int // in force when it was asked, each with its ups
 
 	done     bool
 	decision kernel.Decision
@@ -60,7 +60,7 @@ func (w *World) newAsk(n *node) *ask {
 	if r.Action == "pay" {
 		r.Params = map[string]any{"cents": int64(1 + w.rng.IntN(600))}
 	}
-	return &ask{Ask: gate.Ask{Door: "decisions", Request: r}, node: n}
+	return &ask{Ask: gate.Ask{Door: "decisions", Request: r}, node: n, stopped: map[*stop]int{}}
 }
 
 // put sends a request. The answer is compared when it comes.
@@ -75,7 +75,7 @@ func (w *World) put(a *ask) {
 	w.asks = append(w.asks, a)
 	for _, target := range targets {
 		if s := w.stops[target]; s != nil && s.inForce {
-			a.stopped = append(a.stopped, s)
+			a.stopped[s] = s.ups
 		}
 	}
 	w.noted("%s is asked: %s of %s, %s", a.node.name, a.Request.Action, a.Request.Agent.ID, a.Request.RequestID)
@@ -136,8 +136,8 @@ func (w *World) answered(a *ask) {
 	if d.Decision != kernel.Allow {
 		return
 	}
-	for _, s := range a.stopped {
-		if s.inForce && s.stops(&a.Request) {
+	for s, ups := range a.stopped {
+		if s.inForce && s.ups == ups && s.stops(&a.Request) {
 			w.failed("%s is allowed for %s though %s was stopped before it was asked", a.Request.Action, a.Request.Agent.ID, s.target)
 		}
 	}

@@ -69,7 +69,7 @@ func (l *link) cut() {
 }
 
 // wait waits for what becomes of a call.
-func (l *link) wait(format string, args ...any) fate {
+func (l *link) wait(ctx context.Context, format string, args ...any) fate {
 	w := l.node.w
 	w.mu.Lock()
 	if l.dead || w.calm {
@@ -79,20 +79,28 @@ func (l *link) wait(format string, args ...any) fate {
 	c := &call{node: l.node, link: l, what: fmt.Sprintf(format, args...), fate: make(chan fate, 1)}
 	w.parked = append(w.parked, c)
 	w.mu.Unlock()
-	return <-c.fate
+	select {
+	case f := <-c.fate:
+		return f
+	case <-ctx.Done(): // whoever asked gives up
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.parked = slices.DeleteFunc(w.parked, func(p *call) bool { return p == c })
+		return fate{lost: true}
+	}
 }
 
 // ask is wait for what reads, or changes nothing that matters when repeated.
-func (l *link) ask(format string, args ...any) error {
-	if f := l.wait(format, args...); f != (fate{}) {
+func (l *link) ask(ctx context.Context, format string, args ...any) error {
+	if f := l.wait(ctx, format, args...); f != (fate{}) {
 		return errLine
 	}
 	return nil
 }
 
-func (l *link) Commit(_ context.Context, b *store.Batch) (store.Outcome, error) {
+func (l *link) Commit(ctx context.Context, b *store.Batch) (store.Outcome, error) {
 	w := l.node.w
-	f := l.wait("commits %s, %d entries from %d of shard %d", b.ID, len(b.Entries), b.PrevSize, b.Shard)
+	f := l.wait(ctx, "commits %s, %d entries from %d of shard %d", b.ID, len(b.Entries), b.PrevSize, b.Shard)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.Fault != nil {
@@ -135,7 +143,7 @@ func (w *World) execute(b *store.Batch) (store.Outcome, error) {
 }
 
 func (l *link) Lookup(ctx context.Context, id string) (store.Status, error) {
-	if err := l.ask("looks %s up", id); err != nil {
+	if err := l.ask(ctx, "looks %s up", id); err != nil {
 		return store.Unknown, err
 	}
 	w := l.node.w
@@ -146,35 +154,35 @@ func (l *link) Lookup(ctx context.Context, id string) (store.Status, error) {
 }
 
 func (l *link) Acquire(ctx context.Context, shard int, owner string, life time.Duration) (store.Lease, error) {
-	if err := l.ask("takes shard %d", shard); err != nil {
+	if err := l.ask(ctx, "takes shard %d", shard); err != nil {
 		return store.Lease{}, err
 	}
 	return l.node.w.db.Acquire(ctx, shard, owner, life)
 }
 
 func (l *link) Renew(ctx context.Context, lease store.Lease, life time.Duration) (store.Lease, error) {
-	if err := l.ask("renews shard %d", lease.Shard); err != nil {
+	if err := l.ask(ctx, "renews shard %d", lease.Shard); err != nil {
 		return store.Lease{}, err
 	}
 	return l.node.w.db.Renew(ctx, lease, life)
 }
 
 func (l *link) Release(ctx context.Context, lease store.Lease) error {
-	if err := l.ask("releases shard %d", lease.Shard); err != nil {
+	if err := l.ask(ctx, "releases shard %d", lease.Shard); err != nil {
 		return err
 	}
 	return l.node.w.db.Release(ctx, lease)
 }
 
 func (l *link) Leases(ctx context.Context) ([]store.Lease, error) {
-	if err := l.ask("reads the leases"); err != nil {
+	if err := l.ask(ctx, "reads the leases"); err != nil {
 		return nil, err
 	}
 	return l.node.w.db.Leases(ctx)
 }
 
 func (l *link) Revision(ctx context.Context, kind string) (uint64, error) {
-	if err := l.ask("reads the revision of %s", kind); err != nil {
+	if err := l.ask(ctx, "reads the revision of %s", kind); err != nil {
 		return 0, err
 	}
 	return l.node.w.db.Revision(ctx, kind)
@@ -191,56 +199,56 @@ func (l *link) Announced(ctx context.Context) error {
 }
 
 func (l *link) Shards(ctx context.Context) ([]int, error) {
-	if err := l.ask("lists the shards"); err != nil {
+	if err := l.ask(ctx, "lists the shards"); err != nil {
 		return nil, err
 	}
 	return l.node.w.db.Shards(ctx)
 }
 
 func (l *link) Versions(ctx context.Context, keys []store.RecordKey) ([]uint64, error) {
-	if err := l.ask("reads the versions of %v", keys); err != nil {
+	if err := l.ask(ctx, "reads the versions of %v", keys); err != nil {
 		return nil, err
 	}
 	return l.node.w.db.Versions(ctx, keys)
 }
 
 func (l *link) Head(ctx context.Context, shard int) (store.Head, error) {
-	if err := l.ask("reads the head of shard %d", shard); err != nil {
+	if err := l.ask(ctx, "reads the head of shard %d", shard); err != nil {
 		return store.Head{}, err
 	}
 	return l.node.w.db.Head(ctx, shard)
 }
 
 func (l *link) Entry(ctx context.Context, shard int, seq uint64) (store.Entry, error) {
-	if err := l.ask("reads entry %d of shard %d", seq, shard); err != nil {
+	if err := l.ask(ctx, "reads entry %d of shard %d", seq, shard); err != nil {
 		return store.Entry{}, err
 	}
 	return l.node.w.db.Entry(ctx, shard, seq)
 }
 
 func (l *link) EntryByID(ctx context.Context, id string) (store.Entry, error) {
-	if err := l.ask("reads decision %s", id); err != nil {
+	if err := l.ask(ctx, "reads decision %s", id); err != nil {
 		return store.Entry{}, err
 	}
 	return l.node.w.db.EntryByID(ctx, id)
 }
 
 func (l *link) Record(ctx context.Context, key store.RecordKey) (store.Record, error) {
-	if err := l.ask("reads the record %v", key); err != nil {
+	if err := l.ask(ctx, "reads the record %v", key); err != nil {
 		return store.Record{}, err
 	}
 	return l.node.w.db.Record(ctx, key)
 }
 
 func (l *link) Entries(ctx context.Context, q store.Query) iter.Seq2[store.Entry, error] {
-	if err := l.ask("reads entries from %d of shard %d", q.From, q.Shard); err != nil {
+	if err := l.ask(ctx, "reads entries from %d of shard %d", q.From, q.Shard); err != nil {
 		return failing[store.Entry](err)
 	}
 	return l.node.w.db.Entries(ctx, q)
 }
 
 func (l *link) Records(ctx context.Context, kind, after string) iter.Seq2[store.Record, error] {
-	if err := l.ask("reads the %s records", kind); err != nil {
+	if err := l.ask(ctx, "reads the %s records", kind); err != nil {
 		return failing[store.Record](err)
 	}
 	return l.node.w.db.Records(ctx, kind, after)
