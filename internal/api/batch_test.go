@@ -51,6 +51,7 @@ func TestABatchAnswersInOrderEachItemByItself(t *testing.T) {
 		{`{"agent":{"id":"agent-001"},"acton":"deploy"}`, 0, kernel.Invalid, "$.requests[3].acton"},
 		{deployTo("moon", ""), 0, kernel.Invalid, "$.requests[3].resource.environment"},
 		{deployTo("development", `,"wait":"10s"`), 0, kernel.Invalid, "$.requests[3].wait"},
+		{deployTo("development", `,"grant":1`), 0, kernel.Invalid, "$.requests[3].grant"},
 		{agentOf("other-001", allow), 0, kernel.Forbidden, "$.requests[3].agent.id"},
 		{strings.Replace(allow, "deploy_service", "sink", 1), kernel.Deny, "", ""},
 	} {
