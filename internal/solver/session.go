@@ -45,7 +45,6 @@ type Session struct {
 	undo    string // what the next question begins with
 	asked   int
 	starts  int
-	bad     int // failures in a row
 }
 
 // New returns a session. The solver starts with the first question.
@@ -124,14 +123,13 @@ func (s *Session) CheckAssuming(ctx context.Context, question *smt.Term, assumpt
 	s.undo = s.printer.Take()
 	switch {
 	case err == nil:
-		s.bad = 0
 		return answer, nil
 	case ctx.Err() != nil:
 		s.stop()
 		return Answer{}, ctx.Err()
 	}
 	s.stop()
-	if s.bad++; s.starts == 0 || s.bad > 20 {
+	if s.starts == 0 {
 		return Answer{}, fmt.Errorf("solver %s: %w", s.binary.Path, err)
 	}
 	return Answer{Why: err.Error()}, nil
