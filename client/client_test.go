@@ -103,7 +103,8 @@ func TestAGoodAnswerIsReadWhole(t *testing.T) {
 			Reason: "Because.", Code: kernel.CodeRule, Advice: "Hurry.", Workflows: []string{"on-call"}, Rules: []string{"p/r"}, PolicyVersion: "sha256:p", RequestDigest: digest,
 		},
 		DecidedAt: time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.UTC), Entry: kernel.EntryRef{Seq: 7, Leaf: "ab"}, Replayed: true,
-		KeptBy: kernel.KeptBy{"max_rows": "caller", "hosts": ""},
+		KeptBy:   kernel.KeptBy{"max_rows": "caller", "hosts": ""},
+		Approval: &kernel.Approval{ID: "x", State: "PENDING", ExpiresAt: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Decide = %#v, want %#v", got, want)
