@@ -102,10 +102,6 @@ func (g *Gate) withExpiry(jobs []*job) []*job {
 // node may have changed some since they were issued: then recheck is set.
 func (g *Gate) expire(b *batch, recheck bool) error {
 	due := g.grants.due(b.now)
-	if g.past != nil && !b.job.current && slices.ContainsFunc(due, versionedGrant.unread) {
-		b.job.current, b.behind = true, true // the log of the node that issued it may say what became of it
-		return errUnread
-	}
 	for _, v := range due {
 		if err := g.restOnRelease(b, v.Record); err != nil {
 			return err
@@ -113,9 +109,8 @@ func (g *Gate) expire(b *batch, recheck bool) error {
 	}
 	var closed []string
 	for _, v := range due {
-		id := v.ID
-		if recheck || v.unread() {
-			fresh, err := g.readGrant(context.Background(), id)
+		if recheck {
+			fresh, err := g.readGrant(context.Background(), v.ID)
 			if err != nil && !isNotFound(err) {
 				continue // the next batch tries it again
 			}
@@ -123,7 +118,7 @@ func (g *Gate) expire(b *batch, recheck bool) error {
 		}
 		next, ends := v.Expire(b.now)
 		if !ends {
-			g.grants.close([]string{id})
+			g.grants.close([]string{v.ID})
 			continue
 		}
 		if err := g.enterGrant(b, kernel.Caller{Principal: g.cfg.Node}, next, ledger.GrantExpired, v.version, closedLife); err != nil {
@@ -143,6 +138,7 @@ const expireEvery = time.Second
 func (g *Gate) watchGrants() {
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
+	adopted := g.instant()
 	for turn := 0; ; {
 		select {
 		case <-g.stop:
@@ -150,8 +146,11 @@ func (g *Gate) watchGrants() {
 		case <-tick.C:
 		}
 		if turn++; g.shared() && turn%adoptEvery == 0 {
-			if err := g.adopt(context.Background()); err != nil {
+			now := g.instant()
+			if err := g.adopt(context.Background(), adopted, now); err != nil {
 				g.cfg.Log.Warn("the grants of other nodes could not be read", "error", err)
+			} else {
+				adopted = now
 			}
 		}
 		if len(g.grants.due(g.instant())) == 0 {
@@ -170,11 +169,11 @@ const (
 	adoptAfter = 5 * time.Second
 )
 
-// adopt takes up the grants of other nodes that should have ended.
-func (g *Gate) adopt(ctx context.Context) error {
-	now := g.instant()
+// adopt takes up the grants of other nodes that should have ended by now. Those
+// that had ended when it looked last, it took up then.
+func (g *Gate) adopt(ctx context.Context, last, now time.Time) error {
 	var floor ulid.ULID
-	if err := floor.SetTime(ulid.Timestamp(now.Add(-2 * grant.MaxLife))); err != nil {
+	if err := floor.SetTime(ulid.Timestamp(last.Add(-2 * grant.MaxLife))); err != nil {
 		return err
 	}
 	for rec, err := range g.cfg.Store.Records(ctx, recordGrant, floor.String()) {

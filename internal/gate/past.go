@@ -19,17 +19,15 @@ import (
 type past struct {
 	*history.History
 	program  *eval.Program
-	at       map[int]uint64          // entries of each shard that it was told of
-	newest   time.Time               // the latest instant among those read
-	notice   func(store.Entry) error // is shown every entry that is read
-	versions map[string]uint64       // of the keys of facts under which it holds every event that they count
+	at       map[int]uint64    // entries of each shard that it was told of
+	newest   time.Time         // the latest instant among those read
+	versions map[string]uint64 // of the keys of facts under which it holds every event that they count
 }
 
 // readPast reads the history of a program from the log, which has these many
 // entries in each shard, as far back as its facts look at the instant now.
-func (g *Gate) readPast(ctx context.Context, program *eval.Program, sizes map[int]uint64, now time.Time) (*past, error) {
-	p := &past{History: history.New(program.Schema()), program: program, at: map[int]uint64{}, notice: g.noticeGrant, versions: map[string]uint64{}}
-	r := g.cfg.Store
+func readPast(ctx context.Context, r store.Reader, program *eval.Program, sizes map[int]uint64, now time.Time) (*past, error) {
+	p := &past{History: history.New(program.Schema()), program: program, at: map[int]uint64{}, versions: map[string]uint64{}}
 	spans := p.Spans(now)
 	if len(spans) == 0 {
 		p.at = maps.Clone(sizes)
@@ -90,9 +88,6 @@ func (p *past) read(ctx context.Context, r store.Reader, q store.Query, size uin
 		next++
 		p.newest = later(p.newest, time.Unix(0, row.Instant).UTC())
 		event, ok, err := ledger.Recall(row)
-		if err == nil {
-			err = p.notice(row)
-		}
 		if err != nil {
 			return nil, 0, err
 		}
@@ -172,7 +167,7 @@ func (g *Gate) readOn(ctx context.Context, prepared *past, program *eval.Program
 	if prepared != nil && prepared.program == program && prepared.at[g.shard()] <= size {
 		return prepared, prepared.catchUp(ctx, g.cfg.Store, sizes)
 	}
-	return g.readPast(ctx, program, sizes, now)
+	return readPast(ctx, g.cfg.Store, program, sizes, now)
 }
 
 // retryPast is how long after reading it failed a history is read again.
