@@ -28,7 +28,7 @@ import (
 // commands are what scripts can do beside running programs.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "listening": listening, "remember": remember, "stop": stop, "terminate": stop, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
+		"exits": exits, "listening": listening, "remember": remember, "terminate": terminate, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
 	}
 }
 
@@ -84,8 +84,8 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// stop tells the kernel that was last waited for to end.
-func stop(ts *testscript.TestScript, _ bool, _ []string) {
+// terminate tells the kernel that was last waited for to end.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) {
 	pid, err := strconv.Atoi(ts.Getenv("PID"))
 	ts.Check(err)
 	ts.Check(syscall.Kill(pid, syscall.SIGTERM))
