@@ -62,6 +62,7 @@ var rooms = []room{
 	{path: "internal/store/postgres", floor: 7},
 	{path: "internal/store/pgtest", floor: 7, only: []string{}},
 	{path: "internal/store/storetest", floor: 7},
+	{path: "internal/scripttest", floor: 7, only: []string{}},
 	{path: "internal/simulation", floor: 8},
 	{path: "client", floor: 7, only: []string{".", "internal/grant"}, std: true},
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/strixlabs/execution-kernel/internal/scripttest"
 	"github.com/strixlabs/execution-kernel/internal/solver"
 	"github.com/strixlabs/execution-kernel/internal/store/pgtest"
 )
@@ -60,7 +61,7 @@ func scripts(t *testing.T, path, store string) {
 	if strings.HasSuffix(path, ".txt") {
 		path, files = "", []string{path}
 	}
-	testscript.Run(t, testscript.Params{
+	scripttest.Run(t, testscript.Params{
 		Dir:                 path,
 		Files:               files,
 		RequireExplicitExec: true,

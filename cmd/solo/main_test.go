@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/strixlabs/execution-kernel/internal/scripttest"
 )
 
 func TestMain(m *testing.M) {
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the real command against real kernels, and against servers
 // that answer what no kernel should.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	scripttest.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

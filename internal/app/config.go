@@ -109,7 +109,7 @@ func (l *loader) assign(d Setting, o origin) error {
 	if err := d.set(&l.Config, o.text); err != nil {
 		var ours *kernel.Error
 		if errors.As(err, &ours) {
-			return kernel.Errorf(kernel.Invalid, "%s: %s", o.at, ours.Message)
+			return kernel.Errorf(kernel.Invalid, "%s: %s", o.at, ours.Message).WithHint("%s", ours.Hint)
 		}
 		return err
 	}

@@ -92,6 +92,7 @@ func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {
 		{"a yes", "dev: yes\n", nil, `kernel.yaml:1:1: "yes" is neither true nor false`, ""},
 		{"no number", "min-free-mib: none\n", nil, `kernel.yaml:1:1: "none" is not a number`, ""},
 		{"a number that would switch it off", "min-free-mib: 0\n", nil, `"0" is not a number from 1`, ""},
+		{"a store that would be trusted blindly", "store: postgres://db.example.org/kernel\n", nil, "kernel.yaml:1:1: store: db.example.org is another machine", "sslmode=verify-full"},
 		{"no value", "data:\n", nil, "kernel.yaml:1:1: the value is empty", "leave it out"},
 		{"a list instead of a mapping", "- data\n", nil, "one mapping of settings", ""},
 		{"two documents", "dev: true\n---\ndev: false\n", nil, "more than one document", ""},
