@@ -48,6 +48,29 @@ func (h *house) granted(agent string) grantedBody {
 	return d
 }
 
+func TestEachItemOfABatchHasTheGrantThatItAsksFor(t *testing.T) {
+	h := newHouse(t, nil)
+	allow, grant := deployTo("development", ""), deployTo("development", `,"grant":true`)
+	a := h.do(h.as(kernel.RoleGateway, "POST", "/v1/decisions:batch", batchOf(allow, grant, deployTo("staging", `,"grant":true`), grant)))
+	got := into[struct{ Decisions []grantedBody }](t, a).Decisions
+	if len(got) != 4 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	for i, wants := range []bool{false, true, false, true} {
+		d := got[i]
+		if !wants {
+			if d.Grant.Token != "" {
+				t.Errorf("item %d (%v) has a grant", i, d.Decision)
+			}
+			continue
+		}
+		redeemed := h.do(h.as(kernel.RoleGateway, "POST", "/v1/grants/"+d.ID+":redeem", redeemBody(d.Grant.Token)))
+		if d.Decision != kernel.Allow || d.Grant.ID != d.ID || redeemed.status != http.StatusOK {
+			t.Errorf("item %d: %+v, redeemed with %d %s", i, d, redeemed.status, redeemed.body)
+		}
+	}
+}
+
 func redeemBody(token string) string { return `{"grant":"` + token + `"}` }
 
 // forged signs a payload in another way than kernels do.

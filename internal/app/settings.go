@@ -65,7 +65,7 @@ var settings = []Setting{
 		secret: true, set: text(func(c *Config) *string { return &c.Token })},
 	{Key: "token-file", Value: "FILE", Usage: "a file that holds the token (default: the data folder's admin.token, for the kernel running on it)",
 		path: true, set: text(func(c *Config) *string { return &c.TokenFile })},
-	{Key: "solver", Value: "cvc5|z3|both|PATH", Usage: "the solver that kernel prove asks (default: cvc5 or z3, whichever is installed)",
+	{Key: "solver", Value: "cvc5|z3|both|PATH", Usage: "the solver that kernel prove asks (default: those of cvc5 and z3 that are installed)",
 		set: text(func(c *Config) *string { return &c.Solver })},
 }
 
