@@ -30,7 +30,7 @@ func told(t *testing.T, more ...ledger.Entry) *storetest.Memory {
 			e.Caller = "kernel"
 		}
 		var private *store.Private
-		if e.Decision != nil {
+		if e.Decision != nil || e.Event != nil {
 			_, private = sample()
 		}
 		if _, err := b.Append(e, private); err != nil {
@@ -86,6 +86,18 @@ func TestDecisionsOfWhatWasNotInForceAreNamed(t *testing.T) {
 		named := slices.ContainsFunc(report.List, func(f ledger.Finding) bool { return strings.Contains(f.String(), c.want) })
 		if err != nil || c.want != "" && !named {
 			t.Errorf("%s: Verify finds %v, %v, want %q", c.name, report.List, err, c.want)
+		}
+	}
+}
+
+// What was signed is read without the requests beside it, of decisions and of
+// events.
+func TestAStartDoesNotMissRequestsThatItDidNotRead(t *testing.T) {
+	event := ledger.Entry{Caller: "dev", Event: &ledger.Reported{Event: "tests_passed"}}
+	s := told(t, event, decidedBy("token:T1", "agent-001", version))
+	for signed := range uint64(5) {
+		if err := ledger.CheckStart(t.Context(), s, map[int]uint64{0: signed}); err != nil {
+			t.Errorf("CheckStart with %d entries signed = %v", signed, err)
 		}
 	}
 }
