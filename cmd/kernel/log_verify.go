@@ -160,7 +160,7 @@ func plural[N int | uint64](n N, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
-	case strings.HasSuffix(noun, "y"):
+	case strings.HasSuffix(noun, "y") && !strings.HasSuffix(noun, "ey"):
 		noun = strings.TrimSuffix(noun, "y") + "ie"
 	case strings.HasSuffix(noun, "s"):
 		noun += "e"

@@ -29,3 +29,14 @@ func TestWhatNoCheckpointVouchesForIsSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestPlural(t *testing.T) {
+	for want, c := range map[string]struct {
+		n    int
+		noun string
+	}{"1 grant key": {1, "grant key"}, "2 grant keys": {2, "grant key"}, "2 entries": {2, "entry"}, "0 accesses": {0, "access"}, "3 tokens": {3, "token"}} {
+		if got := plural(c.n, c.noun); got != want {
+			t.Errorf("%d of %q is %q, want %q", c.n, c.noun, got, want)
+		}
+	}
+}

@@ -43,11 +43,14 @@ func examplesOf(r prove.Result, shows string) []ProofExample {
 	if e.Refused == "" {
 		x.Verdict = &e.Verdict
 	}
-	if e.Refused == "" && !holdsNull(e.Input.Request.Params) && !holdsNull(e.Input.Request.Context) {
-		x.Test = testText("found: "+r.Name, e.Input, e.Verdict)
+	if e.Refused == "" && !holdsNull(e.First.Request.Params) && !holdsNull(e.First.Request.Context) {
+		x.Test = testText("found: "+r.Name, e.First, e.Verdict)
 	}
-	if e.Other != nil || e.OtherRefused != "" {
-		x.Other = &ExampleOther{Verdict: e.Other, Refused: e.OtherRefused}
+	switch {
+	case e.OtherRefused != "":
+		x.Other = &ExampleOther{Refused: e.OtherRefused}
+	case e.Other != nil:
+		x.Other = &ExampleOther{Verdict: e.Other}
 	}
 	return []ProofExample{x}
 }

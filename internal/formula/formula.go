@@ -207,6 +207,10 @@ func (e *Encoding) fit(path, node string, domain func(t pdl.Type) *smt.Term) {
 		if len(e.sides) > 1 {
 			d = e.Implies(here, d)
 		}
+		if m.fact != nil { // nobody says it: it holds whichever side takes the input
+			e.common = append(e.common, d)
+			continue
+		}
 		e.fits[i] = append(e.fits[i], d)
 	}
 }

@@ -149,7 +149,8 @@ type Gap struct {
 // An Example is a request with its history and its instant, as small as it
 // was found to be, and what the evaluator says of it.
 type Example struct {
-	Input   eval.Input     // the whole input: Request, Facts, Now
+	Input   eval.Input     // the whole input: Request, Facts, Now; of two policies the last's, with the facts of both
+	First   eval.Input     // what the first policy is shown of it
 	Verdict kernel.Verdict // of the policy; of the old one in a Diff, of the first in Equiv, of the child in Subset
 	Other   *kernel.Verdict
 

@@ -198,6 +198,59 @@ func TestSubsetAndEquivalence(t *testing.T) {
 	}
 }
 
+// TestAFactOfOneSide: a fact that one side declares is what some history gives,
+// to the other as well.
+func TestAFactOfOneSide(t *testing.T) {
+	const without = `
+pdl: v1
+kind: schema
+name: deployments
+agents: any
+resources: {service: {}}
+actions: {deploy: {resource: service}}
+---
+pdl: v1
+kind: policy
+name: deployments
+rules: [{id: any, match: {action: deploy}, effect: ALLOW}]
+`
+	with := func(when string) string {
+		fact := "actions: {deploy: {resource: service}}\nfacts: {n: {event: deploy, by: [agent.id], count: true, within: 1h}}\n"
+		rule := ", {id: often, match: {action: deploy}, when: " + when + ", effect: DENY}]"
+		return strings.Replace(strings.Replace(without, "actions: {deploy: {resource: service}}\n", fact, 1), "}]", "}"+rule, 1)
+	}
+	p := prover(t, prove.Config{})
+	for _, test := range []struct {
+		what, older, newer string
+		want               prove.Direction
+	}{
+		{"a fact that decides nothing, taken away", with("facts.n < 0"), without, prove.Equivalent},
+		{"a fact that decides nothing, added", without, with("facts.n < 0"), prove.Equivalent},
+		{"a limit, taken away", with("facts.n >= 3"), without, prove.Looser},
+		{"a limit, added", without, with("facts.n >= 3"), prove.Stricter},
+	} {
+		changes, err := p.Diff(context.Background(), policy(t, test.older), policy(t, test.newer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := changes[0]
+		if c.Direction != test.want {
+			t.Errorf("%s: %s, want %s", test.what, c.Direction, test.want)
+		}
+		for _, x := range []*prove.Example{c.Looser.Example, c.Stricter.Example} {
+			if x == nil {
+				continue
+			}
+			if n, _ := x.Input.Facts["n"].(int64); n < 3 {
+				t.Errorf("%s: the example has the facts %v", test.what, x.Input.Facts)
+			}
+			if _, given := x.First.Facts["n"]; given != (test.older != without) {
+				t.Errorf("%s: the older policy is shown the facts %v", test.what, x.First.Facts)
+			}
+		}
+	}
+}
+
 // TestBundlesWithOtherSchemas: what one side declares otherwise is no reason to
 // say that nothing changed.
 func TestBundlesWithOtherSchemas(t *testing.T) {

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 
 	"github.com/strixlabs/execution-kernel"
@@ -77,8 +78,11 @@ func (s *situation) same() bool {
 // example shows a situation to people.
 func (s *situation) example() *Example {
 	last := len(s.inputs) - 1
-	x := &Example{Input: evalInput(s.inputs[last]), Verdict: s.seen[0].Verdict, Refused: s.refused[0]}
+	x := &Example{Input: evalInput(s.inputs[last]), First: evalInput(s.inputs[0]), Verdict: s.seen[0].Verdict, Refused: s.refused[0]}
 	if last > 0 {
+		x.Input.Facts = map[string]any{}
+		maps.Copy(x.Input.Facts, s.inputs[0].Facts)
+		maps.Copy(x.Input.Facts, s.inputs[last].Facts)
 		x.Other, x.OtherRefused = &s.seen[last].Verdict, s.refused[last]
 	}
 	return x
