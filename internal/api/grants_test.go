@@ -71,6 +71,18 @@ func TestEachItemOfABatchHasTheGrantThatItAsksFor(t *testing.T) {
 	}
 }
 
+func TestListsOfDecisionsHaveNoGrants(t *testing.T) {
+	h := newHouse(t, nil)
+	d := h.granted("agent-001")
+	if one := h.do(h.as(kernel.RoleGateway, "GET", "/v1/decisions/"+d.ID, "")); !strings.Contains(one.body, d.Grant.Token) {
+		t.Errorf("the single decision: %d %s, want its grant", one.status, one.body)
+	}
+	list := h.do(h.as(kernel.RoleGateway, "GET", "/v1/decisions", ""))
+	if !strings.Contains(list.body, d.ID) || strings.Contains(list.body, `"grant"`) {
+		t.Errorf("the list: %d %s, want the decision without its grant", list.status, list.body)
+	}
+}
+
 func redeemBody(token string) string { return `{"grant":"` + token + `"}` }
 
 // forged signs a payload in another way than kernels do.
