@@ -185,23 +185,25 @@ func (s *sitting) keep() error {
 // conclude settles the question when there are votes enough: it is allowed by
 // a decision of its own, unless what holds now denies it.
 func (s *sitting) conclude() error {
-	if _, quorum := s.q.Count(s.Case, s.automatic); !quorum {
-		return nil
+	id, isToken := tokenID(s.q.Caller)
+	after, err := s.q.Conclude(s.Case, s.automatic, s.verdict, isToken && s.gate.tokens.revoked(id))
+	if err != nil || after.State == approval.Pending {
+		return err
 	}
-	if id, isToken := tokenID(s.q.Caller); isToken && s.gate.tokens.revoked(id) {
-		return s.settle(approval.Rejected, approval.RequesterRevoked, "", "the token that asked was revoked")
+	if after.State == approval.Approved {
+		return s.allow(after)
 	}
-	if s.verdict.Decision == kernel.Deny {
-		return s.settle(approval.Rejected, approval.PolicyChanged, "", s.verdict.Reason)
-	}
+	s.q = after
+	return s.record(s.gate.cfg.Node, ledger.ChangeSettled)
+}
+
+// allow adds the decision that allows what was asked, its grant, and the end
+// of the question: one batch has all three.
+func (s *sitting) allow(after approval.Question) error {
 	e := s.first.entry
 	q := &question{
 		Ask:    Ask{Request: s.first.request, Door: e.Door, Phase1: e.Decision.Phase1, ClaimedAt: e.Decision.ClaimedAt},
 		caller: kernel.Caller{Principal: e.Caller}, private: s.private,
-	}
-	after, err := s.q.Settle(approval.Approved, approval.QuorumReached, "", "", s.Now)
-	if err != nil {
-		return err
 	}
 	v := approval.Allow(s.verdict)
 	id, err := ulid.New(ulid.Timestamp(s.Now), s.gate.cfg.Rand)
