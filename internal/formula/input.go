@@ -49,7 +49,7 @@ func (e *Encoding) Input(side int, m Model) Input {
 		if e.vars[path] == nil || f.Optional && !d.isTrue("has "+path) {
 			continue
 		}
-		if v := d.value(path, path, f.Type); v != int64(0) {
+		if v := d.value(path, f.Type); v != int64(0) {
 			in.Facts[f.Name] = v
 		}
 	}
@@ -172,7 +172,7 @@ func (d *decoder) object(path string, attributes []pdl.Attribute) map[string]any
 	for _, a := range attributes {
 		p := path + "." + a.Name
 		if d.here(p, a) {
-			o[a.Name] = d.value(p, p, a.Type)
+			o[a.Name] = d.value(p, a.Type)
 		}
 	}
 	return o
@@ -182,8 +182,8 @@ func (d *decoder) here(path string, a pdl.Attribute) bool {
 	return !a.Optional || d.isTrue("has "+path)
 }
 
-// value reads the value of a type: at a path, or at a place of a list.
-func (d *decoder) value(path, node string, t pdl.Type) any {
+// value reads the value of a type at a path.
+func (d *decoder) value(path string, t pdl.Type) any {
 	switch t.Kind {
 	case pdl.Bool:
 		return d.isTrue(path)
@@ -274,12 +274,12 @@ func (d *decoder) element(l *list, i int, name string, t pdl.Type) any {
 		return *l.places[i].value.txt.lit
 	}
 	if !t.IsRecords() {
-		return d.value(name, l.path+"[]", *t.Elem)
+		return d.value(name, *t.Elem)
 	}
 	record := map[string]any{}
 	for _, m := range t.Elem.Members {
 		if p := name + "." + m.Name; !m.Optional || d.isTrue("has "+p) || d.e.vars["has "+p] == nil && !m.Optional {
-			record[m.Name] = d.value(p, l.path+"[]."+m.Name, m.Type)
+			record[m.Name] = d.value(p, m.Type)
 		}
 	}
 	return record

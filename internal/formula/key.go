@@ -7,7 +7,6 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
 )
 
 // key writes an expression so that equal ones have equal keys. Variables of
@@ -87,7 +86,7 @@ func quantifierOf(e ast.Expr) (q quantifier, ok bool) {
 		return q, false
 	}
 	q = quantifier{over: x.IterRange(), variable: x.IterVar()}
-	var init ref.Val = x.AccuInit().AsLiteral()
+	init := x.AccuInit().AsLiteral()
 	args := step.AsCall().Args()
 	switch name := step.AsCall().FunctionName(); {
 	case name == operators.LogicalOr && init == types.False:

@@ -264,8 +264,9 @@ func limits(t pdl.Type) (lo, hi int64) {
 		return firstInstant, lastInstant
 	case pdl.Duration:
 		return -longest, longest
+	default:
+		return t.Min, t.Max
 	}
-	return t.Min, t.Max
 }
 
 // numberAt returns the variable of an attribute, or of a value in a list.

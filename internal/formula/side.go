@@ -229,13 +229,14 @@ func covers(r *pdl.Rule, cell Cell) bool {
 
 // sort is the kind of values as far as formulas tell them apart.
 func sortOf(t pdl.Type) string {
-	switch {
-	case t.Kind == pdl.Enum:
+	switch t.Kind {
+	case pdl.Enum:
 		return "string"
-	case t.Kind == pdl.List:
+	case pdl.List:
 		return "list of " + sortOf(*t.Elem)
-	case t.Kind == pdl.Record:
+	case pdl.Record:
 		return "record"
+	default:
 	}
 	return [...]string{pdl.Bool: "bool", pdl.Int: "int", pdl.String: "string", pdl.Timestamp: "timestamp", pdl.Duration: "duration", pdl.JSON: "json"}[t.Kind]
 }

@@ -75,7 +75,7 @@ func race(t *testing.T, nodes []*node, issued []kernel.Decision, clients int) ma
 		wg.Go(func() {
 			for i := range issued {
 				d := issued[(i+client*3)%len(issued)]
-				for got := kernel.Code(kernel.Unavailable); got == kernel.Unavailable; {
+				for got := kernel.Unavailable; got == kernel.Unavailable; {
 					_, err := nodes[client%3].Redeem(context.Background(), admin, d.ID, gate.Redemption{Token: d.Grant.Token})
 					switch got = code(err); got {
 					case "":

@@ -129,7 +129,7 @@ func (l *linter) rule(ctx context.Context, i int, someErrs Result) (ruleReport, 
 	rep := ruleReport{rule: r.Rule, errs: Result{Verdict: Proved, Solvers: someErrs.Solvers}}
 	name := r.Name
 	is := func(want eval.Result) func(*situation) bool {
-		return func(s *situation) bool { return s.candidate(0, name) == want }
+		return func(s *situation) bool { return s.candidate(name) == want }
 	}
 	var err error
 	if someErrs.Verdict != Proved {
@@ -139,7 +139,7 @@ func (l *linter) rule(ctx context.Context, i int, someErrs Result) (ruleReport, 
 	}
 	if rep.decides, err = l.whether(ctx, name+" decides", l.decides(r), func(s *situation) bool {
 		v := s.seen[0].Verdict
-		return s.candidate(0, name) == eval.ResultTrue && v.Decision == r.Effect && v.Code == kernel.CodeRule
+		return s.candidate(name) == eval.ResultTrue && v.Decision == r.Effect && v.Code == kernel.CodeRule
 	}); err != nil {
 		return rep, err
 	}
@@ -169,8 +169,9 @@ func (l *linter) decides(r *formula.Rule) *smt.Term {
 		return l.e.And(r.Holds, l.all.Allow)
 	case kernel.RequireApproval:
 		return l.e.And(r.Holds, l.all.Ask)
+	default:
+		return l.e.And(l.e.Fits(0), r.Holds, l.e.Not(l.all.Errs))
 	}
-	return l.e.And(l.e.Fits(0), r.Holds, l.e.Not(l.all.Errs))
 }
 
 // matters asks whether some verdict is another one without a rule: decision,
@@ -184,7 +185,7 @@ func (l *linter) matters(ctx context.Context, i int) (Result, error) {
 	return l.search(ctx, question{
 		words: fmt.Sprintf("%s matters: %v", r.Name, l.cell), formula: e.And(e.Fits(0), differ), policies: []*Policy{l.policy}, silent: true,
 		holds: func(s *situation) (bool, error) {
-			if !s.taken() || s.candidate(0, r.Name) == eval.ResultFalse {
+			if !s.taken() || s.candidate(r.Name) == eval.ResultFalse {
 				return false, nil
 			}
 			if reduced == nil {

@@ -52,9 +52,9 @@ func (s *situation) taken() bool {
 	return true
 }
 
-// candidate returns what became of a rule.
-func (s *situation) candidate(i int, rule string) eval.Result {
-	for _, c := range s.seen[i].Candidates {
+// candidate returns what became of a rule of the first policy.
+func (s *situation) candidate(rule string) eval.Result {
+	for _, c := range s.seen[0].Candidates {
 		if c.Rule == rule {
 			if !c.Match {
 				return eval.ResultFalse

@@ -171,12 +171,12 @@ func (w *World) deliver() {
 		return
 	}
 	f := fate{}
-	switch d := w.rng.IntN(40); {
-	case d == 0:
+	switch w.rng.IntN(40) {
+	case 0:
 		f.lost = true
-	case d == 1:
+	case 1:
 		f.unanswered = true
-	case d == 2:
+	case 2:
 		f.late = true
 	}
 	w.note("%s %s: %s", c.node.name, c.what, f)
@@ -214,7 +214,9 @@ func (w *World) arrive() {
 		return // the lookup took its place
 	}
 	w.noted("the late batch %s arrives", b.ID)
-	w.execute(b)
+	if _, err := w.execute(b); err != nil {
+		w.noted("nobody hears of it")
+	}
 }
 
 func (w *World) crash() {
@@ -317,7 +319,7 @@ func (w *World) fail(format string, args ...any) {
 // failed is fail for whoever has the lock.
 func (w *World) failed(format string, args ...any) {
 	if w.broken == nil {
-		w.broken = &Broken{Seed: w.Seed, Event: w.tick, What: fmt.Sprintf(format, args...), Trace: w.last(600)}
+		w.broken = &BrokenError{Seed: w.Seed, Event: w.tick, What: fmt.Sprintf(format, args...), Trace: w.last(600)}
 	}
 }
 
@@ -333,15 +335,15 @@ func (w *World) noted(format string, args ...any) {
 
 func (w *World) last(n int) []string { return slices.Clone(w.trace[max(0, len(w.trace)-n):]) }
 
-// A Broken is a promise that was not kept.
-type Broken struct {
+// A BrokenError is a promise that was not kept.
+type BrokenError struct {
 	Seed  uint64
 	Event int
 	What  string
 	Trace []string // the last events
 }
 
-func (b *Broken) Error() string {
+func (b *BrokenError) Error() string {
 	text := ""
 	for _, line := range b.Trace {
 		text += line + "\n"
