@@ -36,9 +36,13 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) { scripts(t, "testdata", "") }
 
 func TestScriptsOnPostgreSQL(t *testing.T) {
-	for _, name := range []string{"serve", "copy", "shards"} {
-		t.Run(name, func(t *testing.T) {
-			scripts(t, "testdata/store/"+name+".txt", postgresql.Cluster(t).Database(t)+"&password=hunter2")
+	files, err := filepath.Glob("testdata/store/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts in testdata/store: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			scripts(t, filepath.ToSlash(file), postgresql.Cluster(t).Database(t)+"&password=hunter2")
 		})
 	}
 }

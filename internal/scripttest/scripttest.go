@@ -1,7 +1,8 @@
 // Package scripttest runs scripts of package testscript.
 //
 // It promises that a script that passes ran to its last line: nothing in it
-// ends it early, and every command of its own is the one that is run.
+// ends it early, every command of its own is the one that is run, and how a
+// program in the background ended was looked at.
 package scripttest
 
 import (
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +30,8 @@ func Run(t *testing.T, p testscript.Params) {
 }
 
 // Check reports commands that are never run because testscript has one of the
-// same name, and lines that end a script: what follows them is never run.
+// same name, lines that end a script, as what follows them is never run, and
+// programs in the background that a script does not wait for.
 func Check(p testscript.Params) error {
 	files := p.Files
 	for _, pattern := range []string{"*.txt", "*.txtar"} {
@@ -47,14 +50,16 @@ func Check(p testscript.Params) error {
 	return errors.Join(problems...)
 }
 
-// early names the lines of a script that end it.
+// early names the lines of a script that end it, or start what outlives it.
 func early(file string) error {
 	script, err := txtar.ParseFile(file)
 	if err != nil {
 		return fmt.Errorf("read script: %w", err)
 	}
 	var problems []error
+	running := map[string]int{} // the lines that started what nobody waited for, by name
 	for i, line := range strings.Split(string(script.Comment), "\n") {
+		follow(running, line, i+1)
 		words, always := strings.Fields(line), true
 		for len(words) > 0 && strings.HasPrefix(words[0], "[") {
 			words, always = words[1:], false
@@ -64,7 +69,26 @@ func early(file string) error {
 			problems = append(problems, fmt.Errorf("%s:%d: %s ends the script, and what follows is never run", file, i+1, words[0]))
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(running)) {
+		problems = append(problems, fmt.Errorf("%s:%d: how %s ends is never looked at: wait for it", file, running[name], name))
+	}
 	return errors.Join(problems...)
+}
+
+var background = regexp.MustCompile(`&(\w+)&\s*$`)
+
+// follow notes what a line starts in the background or waits for.
+func follow(running map[string]int, line string, at int) {
+	if started := background.FindStringSubmatch(line); started != nil {
+		running[started[1]] = at
+	}
+	if words := strings.Fields(line); len(words) > 0 && words[0] == "wait" {
+		for name := range running {
+			if len(words) == 1 || words[1] == name {
+				delete(running, name)
+			}
+		}
+	}
 }
 
 // hidden names the commands that are not run where a script has their names.

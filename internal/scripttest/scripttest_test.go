@@ -22,14 +22,18 @@ func TestCommandsThatWouldNeverRunAreNamed(t *testing.T) {
 	}
 }
 
-func TestLinesThatEndAScriptAreNamed(t *testing.T) {
+func TestLinesThatHideWhatHappensAreNamed(t *testing.T) {
 	for script, line := range map[string]string{
-		"exists x\n-- x --\nstop\n":           "",
-		"# stop\nexec true stop\n":            "",
-		"exists x\nstop\nexists y\n-- x --\n": "script.txt:2: stop ends",
-		"[short] skip 'a minute'\nexec z\n":   "",
-		"[short] stop 'a minute'\nexec z\n":   "script.txt:1: stop ends",
-		"skip 'a minute'\nexec z\n":           "script.txt:1: skip ends",
+		"exec serve &one&\nexec serve &two&\nwait two\nwait one\n": "",
+		"exec serve &one&\nexec serve &two&\nwait\n":               "",
+		"exec serve &one&\nexec serve &two&\nwait one\n":           "script.txt:2: how two ends",
+		"exec serve &one&\nwait one\n\nexec serve &one&\n":         "script.txt:4: how one ends",
+		"exists x\n-- x --\nstop\n":                                "",
+		"# stop\nexec true stop\n":                                 "",
+		"exists x\nstop\nexists y\n-- x --\n":                      "script.txt:2: stop ends",
+		"[short] skip 'a minute'\nexec z\n":                        "",
+		"[short] stop 'a minute'\nexec z\n":                        "script.txt:1: stop ends",
+		"skip 'a minute'\nexec z\n":                                "script.txt:1: skip ends",
 	} {
 		folder := t.TempDir()
 		file := filepath.Join(folder, "script.txt")
