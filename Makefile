@@ -32,7 +32,7 @@ build: ## build bin/kernel and bin/solo
 	@$(BUILD) -o bin/solo ./cmd/solo
 
 .PHONY: demo
-demo: build ## decide, record, ship, verify, tamper, replay: a tour of the kernel
+demo: build ## decide, record, approve, ship, verify, tamper, replay: a tour of the kernel
 	@PATH="$(CURDIR)/bin:$$PATH" sh examples/demo/demo.sh
 
 .PHONY: test

@@ -36,6 +36,11 @@ func TestScripts(t *testing.T) {
 			"asked":      asked,
 			"waitfile":   waitFile,
 			"gone":       gone,
+			"people":     people,
+			"vote":       vote,
+			"refuse":     refuse,
+			"approvals":  inState,
+			"settled":    settled,
 		},
 		RequireUniqueNames: true,
 	})

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demo: a kernel decides, records first, ships with solo, and proves it.
+# The demo: a kernel decides, records first, asks people, ships with solo, and proves it.
 #
 # usage: demo.sh [BIN]     BIN is the folder with kernel and solo; else PATH
 #
@@ -21,7 +21,7 @@ if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kernel-demo.XXXXXX")
-kernel_pid=''
+kernel_pid='' solo_pid=''
 stop_kernel() {
 	[ -n "$kernel_pid" ] || return 0
 	kill "$kernel_pid" 2>/dev/null || :
@@ -33,6 +33,7 @@ stop_kernel() {
 cleanup() {
 	code=$?
 	trap - EXIT INT TERM HUP
+	[ -z "$solo_pid" ] || kill "$solo_pid" 2>/dev/null || :
 	stop_kernel || :
 	cd /
 	rm -rf "$work"
@@ -133,13 +134,64 @@ says '2 approvals required'
 cd ..
 good 'development is deployed; production needs 2 approvals, and no step ran'
 
-heading '4. The kernel stops and signs its log; anyone can verify it'
+heading '4. Two people approve production; whoever owns the agent may not'
+cat >people.yaml <<-END
+	registry: v1
+	people:
+	  person-001: {roles: [approver]}
+	  person-002: {roles: [approver]}
+	  person-003: {roles: [approver]}
+	agents:
+	  agent-001:
+	    owner: person-001
+	    capabilities:
+	      ship: {actions: [ship], resources: [{type: webapp, id: storefront}]}
+END
+run 0 'kernel registry apply --data data --file people.yaml'
+for person in person-001 person-002 person-003; do
+	kernel tokens create --data data --name "$person" --role approver --principal "$person" >"$person.token" ||
+		fail "there is no token for $person"
+done
+cd storefront
+printf '%s$ %s%s\n' "$dim" 'solo ship --env production --wait 60s --token-file ../token &' "$off"
+solo ship --env production --wait 60s --token-file ../token >../ship.out 2>&1 &
+solo_pid=$!
+cd ..
+ID='' tries=0
+while [ -z "$ID" ]; do
+	kill -0 "$solo_pid" 2>/dev/null || { cat ship.out; fail 'solo did not wait'; }
+	[ "$tries" -lt 300 ] || fail 'solo asked nobody'
+	tries=$((tries + 1))
+	sleep 0.1 2>/dev/null || sleep 1
+	ID=$(sed -n 's/.*kernel approvals approve \([0-9A-Z]*\).*/\1/p' ship.out)
+done
+run 0 "kernel approvals show $ID --token-file person-002.token"
+run 1 "kernel approvals approve $ID --token-file person-001.token"
+says 'whoever owns the agent may not vote'
+run 0 "kernel approvals approve $ID --token-file person-002.token"
+says 'is PENDING'
+[ ! -e storefront/deployed/production ] || fail 'it was deployed with one vote'
+run 0 "kernel approvals approve $ID --token-file person-003.token --reason 'seen with the team'"
+says 'is APPROVED'
+code=0
+wait "$solo_pid" || code=$?
+solo_pid=''
+sed 's/^/  /' ship.out
+[ "$code" -eq 0 ] || fail "solo ended with exit code $code"
+cp ship.out out
+says 'shipped storefront to production'
+[ -x storefront/deployed/production/storefront ] || fail 'nothing was deployed to production'
+run 0 'kernel grants list --data data --state settled'
+good 'two votes of others made one ALLOW; its grant was redeemed, and settled'
+
+heading '5. The kernel stops and signs its log; anyone can verify it'
 stop_kernel || fail "the kernel ended with exit code $?"
 run 0 'kernel log verify --data data'
-says '5 decision'
-good 'nothing was changed, cut off or left out'
+says '7 decision'
+run 0 'kernel log audit --data data'
+good 'nothing was changed, cut off or left out, and every effect was allowed once'
 
-heading '5. One byte is changed in a copy: 2 approvals become 1'
+heading '6. One byte is changed in a copy: 2 approvals become 1'
 cp -R data copy
 at=$(offset copy/kernel.db '"approvals_required":2')
 [ -n "$at" ] || fail 'the byte to change was not found'
@@ -149,9 +201,9 @@ run 1 'kernel log verify --data copy'
 says 'FAIL entry '
 good 'it is caught, and the entry is named'
 
-heading '6. Every decision is made again from what was recorded'
+heading '7. Every decision is made again from what was recorded'
 run 0 'kernel log replay --data data'
-says '5 decisions evaluated again'
+says '7 decisions evaluated again'
 good 'every answer comes out as it did, byte for byte'
 
 printf '\n%sEverything did what it says.%s\n' "$bold" "$off"
