@@ -2,6 +2,7 @@ package formula
 
 import (
 	"slices"
+	"strconv"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -105,7 +106,7 @@ func (e *Encoding) nameOf(v element) string {
 	case v.num != nil:
 		return e.termName(v.num.term)
 	case v.txt != nil && v.txt.lit != nil:
-		return *v.txt.lit
+		return strconv.Quote(*v.txt.lit)
 	case v.txt != nil:
 		return e.termName(v.txt.term)
 	case v.truth != nil:

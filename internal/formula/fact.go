@@ -26,9 +26,9 @@ func (e *Encoding) otherFacts() string {
 	return ""
 }
 
-// needFacts makes the variables of the facts that conditions of a side read,
-// with those that bound them, and notes what no history can be otherwise.
-func (e *Encoding) needFacts(i int) {
+// boundFacts adds to the facts that conditions of a side read those that bound
+// them.
+func (e *Encoding) boundFacts(i int) {
 	s, needed := e.sides[i], e.usage.facts[i]
 	for grown := true; grown; {
 		grown = false
@@ -43,6 +43,12 @@ func (e *Encoding) needFacts(i int) {
 			}
 		}
 	}
+}
+
+// needFacts makes the variables of the facts that are needed, and notes what no
+// history can be otherwise.
+func (e *Encoding) needFacts(i int) {
+	s, needed := e.sides[i], e.usage.facts[i]
 	for j := range s.bundle.Schema.Facts {
 		if f := &s.bundle.Schema.Facts[j]; needed[f.Name] && s.action != nil {
 			e.fact(i, f)
@@ -94,7 +100,7 @@ func (e *Encoding) factAxioms(s *side, f *pdl.Fact, needed map[string]bool) {
 
 // sameEvents reports facts about the same events.
 func sameEvents(a, b *pdl.Fact) bool {
-	if a.Event != b.Event || a.Attempted != b.Attempted || a.Within.Length != b.Within.Length || len(a.By) != len(b.By) {
+	if a.Event != b.Event || a.Reported != b.Reported || a.Attempted != b.Attempted || a.Within.Length != b.Within.Length || len(a.By) != len(b.By) {
 		return false
 	}
 	if (a.Within.Zone == nil) != (b.Within.Zone == nil) || a.Within.Zone != nil && a.Within.Zone.String() != b.Within.Zone.String() {

@@ -89,6 +89,9 @@ func New(cell Cell, cells []Cell, c Config, bundles ...*Source) (e *Encoding, re
 		}
 	}
 	e.scan(c)
+	for i := range e.sides {
+		e.boundFacts(i)
+	}
 	if reason = e.otherFacts(); reason != "" {
 		return nil, reason
 	}

@@ -19,6 +19,7 @@ type list struct {
 	length  *smt.Term // Int
 	most    int
 	whole   bool // no element lies outside of the ordered places
+	byName  bool // each text that is looked for has a place of its own
 }
 
 // A place holds an element when on holds.
@@ -59,7 +60,7 @@ func (c *coder) choices(x ast.Expr) []choice {
 	if m := c.s.members[path]; ok && m != nil && m.typ.Kind == pdl.List {
 		l := *e.attributeList(path, m.typ)
 		l.ok = e.there(c.s, path)
-		if !l.whole && (e.usage.list(path).nested || e.usage.places(path) > maxPlaces) {
+		if !l.whole && (e.usage.list(path).nested || e.usage.bag(path, l.byName) > maxPlaces) {
 			c.bounded(x, "more conditions on one list than are looked at together")
 		}
 		return []choice{{e.True(), &l}}
@@ -147,15 +148,36 @@ func (u *usage) placesWithin(path string, around map[string]bool) int {
 	n := 0
 	for _, key := range use.order {
 		a := use.atoms[key]
-		times := a.times
-		if a.around != "" && a.around != path {
-			times *= u.placesWithin(a.around, around) + len(u.lists[a.around].named) + u.inOrder(a.around)
+		times := 1
+		for _, l := range a.around {
+			times *= u.elements(l, path, around)
 		}
 		n = min(n+a.witnesses*times, 2*maxPlaces)
 	}
 	delete(around, path)
 	if use.counted || use.positions > 0 || use.anywhere {
 		n++ // what fills it up to its length
+	}
+	return n
+}
+
+// elements is how many elements a loop sees, at most.
+func (u *usage) elements(l loop, path string, around map[string]bool) int {
+	n := l.times
+	for _, list := range l.lists {
+		if list != path {
+			n += u.placesWithin(list, around) + len(u.lists[list].named) + u.inOrder(list)
+		}
+	}
+	return min(max(1, n), 2*maxPlaces)
+}
+
+// bag is how many places are in no order, but for those of texts that have
+// one of their own.
+func (u *usage) bag(path string, byName bool) int {
+	n := u.places(path)
+	if !byName {
+		n += len(u.lists[path].named)
 	}
 	return n
 }
@@ -169,10 +191,11 @@ func (u *usage) inOrder(path string) int {
 			most = max(most, m.typ.MaxLen)
 		}
 	}
+	n := min(use.positions, most, maxPlaces)
 	if use.anywhere || use.nested {
-		return min(most, wholeList)
+		n = max(n, min(most, wholeList))
 	}
-	return min(use.positions, most, maxPlaces)
+	return n
 }
 
 // wholeList is how long a list may be, at most, to be encoded place by place.
@@ -193,6 +216,7 @@ func (e *Encoding) attributeList(path string, t pdl.Type) *list {
 	e.lists[path] = l
 	l.ordered = e.usage.inOrder(path)
 	l.whole = l.ordered >= t.MaxLen
+	l.byName = l.ordered == 0 && t.Elem.Kind == pdl.String
 	l.length = e.variable("size "+path, smt.Int, nil)
 	for i := range l.ordered {
 		on := e.Less(e.Int(int64(i)), l.length)
@@ -218,19 +242,14 @@ func (e *Encoding) attributeList(path string, t pdl.Type) *list {
 // looked for, and as many others as there are witnesses to find.
 func (e *Encoding) addBag(l *list, use *listUse, t pdl.Type) {
 	path := l.path
-	byName := l.ordered == 0 && t.Elem.Kind == pdl.String
-	if byName {
+	if l.byName {
 		for i, s := range use.named {
 			lit := e.literal(s)
 			count := e.counter(path + "=" + itoa(i))
 			l.places = append(l.places, place{on: e.Less(e.Int(0), count), count: count, value: element{txt: &lit}, named: true})
 		}
 	}
-	n := e.usage.places(path)
-	if !byName {
-		n += len(use.named)
-	}
-	n = min(n, maxPlaces, t.MaxLen) + e.slack
+	n := min(e.usage.bag(path, l.byName), maxPlaces, t.MaxLen) + e.slack
 	for i := range n {
 		name := suffix(path, l.ordered+i)
 		count := e.counter(name)
@@ -240,7 +259,7 @@ func (e *Encoding) addBag(l *list, use *listUse, t pdl.Type) {
 			e.common = append(e.common, e.Implies(on, before.on))
 		}
 		e.addPlace(l, name, t, place{on: on, count: count})
-		if byName {
+		if l.byName {
 			x := l.places[len(l.places)-1].value.txt
 			for _, s := range use.named {
 				e.common = append(e.common, e.Implies(on, e.Not(e.equalText(*x, s))))

@@ -124,7 +124,7 @@ func (c *coder) equalLists(x ast.Expr, l, m *list) *smt.Term {
 	}
 	if !(l.whole && n == l.ordered) && !(m.whole && n == m.ordered) {
 		c.approximate(x, "the order of long lists")
-		facts = append(facts, e.Or(e.LessEqual(l.length, e.Int(int64(n))), e.anything(smt.Bool, "rest "+l.path+" == "+m.path)))
+		facts = append(facts, e.Or(e.LessEqual(l.length, e.Int(int64(n))), e.anything(smt.Bool, "rest "+l.path+" == "+m.path+" in "+c.keyOf(x))))
 	}
 	return e.And(facts...)
 }

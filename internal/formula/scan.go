@@ -2,6 +2,7 @@ package formula
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -34,11 +35,10 @@ type listUse struct {
 }
 
 // An atom is a condition of a list that up to so many elements witness, for
-// each element of a list around.
+// each element of the loops around.
 type atom struct {
 	witnesses int
-	around    string // a list, or ""
-	times     int    // without one
+	around    []loop
 }
 
 func (u *usage) list(path string) *listUse {
@@ -99,8 +99,10 @@ type scanner struct {
 // A loop is a comprehension around an expression.
 type loop struct {
 	name   string
-	list   string // the path of an attribute, or ""
-	times  int    // elements, without one
+	list   string   // the path of an attribute, or ""
+	lists  []string // the paths of all attributes that it may go over
+	times  int      // elements of the constants that it may go over
+	over   string   // what it goes over, as it is written
 	leaves []string
 	theory bool
 }
@@ -361,10 +363,14 @@ func (w *scanner) size(e ast.Expr) {
 func (w *scanner) index(list, at ast.Expr) {
 	for _, path := range w.attributes(list) {
 		use := w.u.list(path)
-		if i, ok := smallInt(at); ok {
+		i, ok := smallInt(at)
+		if ok {
 			use.positions = max(use.positions, i+1)
 		} else {
 			use.anywhere = true
+		}
+		if !ok || i >= maxPlaces { // it may lie behind the places in order
+			w.atom(use, path, "at "+w.key(at), 1)
 		}
 	}
 }
@@ -441,21 +447,18 @@ func textLiteral(e ast.Expr) (string, bool) {
 	return s, ok && e.AsLiteral().Type() == types.StringType
 }
 
-// atom notes a condition of a list, for each element of the loops around that
-// it looks at.
+// atom notes a condition of a list, for each element of the loops around.
+// Conditions that are written alike are one where they say the same: inside of
+// the same loops, and for the same constants.
 func (w *scanner) atom(use *listUse, path, key string, witnesses int) {
-	a := atom{witnesses: witnesses, times: 1}
+	a := atom{witnesses: witnesses, around: slices.Clone(w.scope)}
 	for _, l := range w.scope {
-		switch {
-		case l.list == path:
-			use.nested = true
-		case l.list != "":
-			a.around = l.list
-		default:
-			a.times *= max(1, l.times)
-		}
+		use.nested = use.nested || contains(l.lists, path)
+		key += " for each of " + l.over
 	}
-	key = fmt.Sprintf("%s for each of %s", key, a.around)
+	if len(w.u.e.sides) > 1 && strings.Contains(key, "data.") {
+		key = fmt.Sprintf("%s of side %d", key, w.side)
+	}
 	if _, known := use.atoms[key]; !known {
 		use.atoms[key] = a
 		use.order = append(use.order, key)
@@ -472,7 +475,7 @@ func (w *scanner) comprehension(e ast.Expr) {
 	if q.function == existsOne {
 		witnesses = 2
 	}
-	l := loop{name: q.variable}
+	l := loop{name: q.variable, over: w.key(q.over)}
 	l.leaves, l.theory = w.elements(q.over)
 	l.times, _ = w.fixedLength(q.over)
 	attributes := w.attributes(q.over)
@@ -482,12 +485,7 @@ func (w *scanner) comprehension(e ast.Expr) {
 		w.atom(use, path, w.key(e), witnesses)
 		l.list = path
 	}
-	if len(attributes) > 1 { // the loop goes over one or the other
-		for _, path := range attributes[:len(attributes)-1] {
-			w.scope = append(w.scope, loop{name: q.variable, list: path, leaves: l.leaves, theory: l.theory})
-			defer func() { w.scope = w.scope[:len(w.scope)-1] }()
-		}
-	}
+	l.lists = attributes
 	w.scope = append(w.scope, l)
 	w.walk(q.test)
 	w.scope = w.scope[:len(w.scope)-1]

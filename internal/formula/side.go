@@ -23,8 +23,11 @@ func (c Cell) String() string { return c.Action + " on " + c.ResourceType }
 
 // Cells lists the cells of bundles that are looked at together, sorted. The
 // names that any of them singles out are cells of their own.
-func Cells(bundles ...*pdl.Bundle) []Cell {
-	var names []string
+func Cells(bundles ...*pdl.Bundle) []Cell { return CellsWith(nil, bundles...) }
+
+// CellsWith is Cells where a question singles out names and families, too.
+func CellsWith(names []string, bundles ...*pdl.Bundle) []Cell {
+	names = slices.Clone(names)
 	for _, b := range bundles {
 		for i := range b.Schema.Actions {
 			names = append(names, b.Schema.Actions[i].Name)

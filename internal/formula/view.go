@@ -63,21 +63,24 @@ func (e *Encoding) viewConstraint(v *View, k pdl.Constraint, d Decision, all []R
 		return e.Or(any...)
 	}
 	set := when(func(any) bool { return true })
-	v.add("constraint "+k.Name, e.And(counts, set))
+	kind := map[pdl.Meet]string{pdl.IntMin: "int", pdl.IntMax: "int", pdl.SetUnion: "set", pdl.SetIntersect: "set"}[k.Meet]
+	v.add("constraint "+k.Name+" "+kind, e.And(counts, set))
 	switch k.Meet {
 	case pdl.IntMin, pdl.IntMax:
 		for _, n := range bounds(k.Name, all) {
-			v.add(fmt.Sprintf("constraint %s %d", k.Name, n), e.And(counts, when(func(o any) bool {
-				return k.Meet == pdl.IntMin && o.(int64) <= n || k.Meet == pdl.IntMax && o.(int64) >= n
-			})))
+			atMost := when(func(o any) bool { return o.(int64) <= n })
+			if k.Meet == pdl.IntMax {
+				atMost = e.And(set, e.Not(when(func(o any) bool { return o.(int64) > n })))
+			}
+			v.add(fmt.Sprintf("constraint %s <= %d", k.Name, n), e.And(counts, atMost))
 		}
 	case pdl.SetUnion:
 		for _, x := range valuesOf(k.Name, all) {
-			v.add("constraint "+k.Name+" "+x, e.And(counts, when(func(o any) bool { return slices.Contains(o.([]string), x) })))
+			v.add("constraint "+k.Name+" has "+x, e.And(counts, when(func(o any) bool { return slices.Contains(o.([]string), x) })))
 		}
 	case pdl.SetIntersect:
 		for _, x := range valuesOf(k.Name, all) {
-			v.add("constraint "+k.Name+" "+x, e.And(counts, set, e.Not(when(func(o any) bool { return !slices.Contains(o.([]string), x) }))))
+			v.add("constraint "+k.Name+" has "+x, e.And(counts, set, e.Not(when(func(o any) bool { return !slices.Contains(o.([]string), x) }))))
 		}
 	default: // a flag is set or not
 	}

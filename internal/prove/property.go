@@ -20,7 +20,11 @@ type inquiry struct {
 }
 
 func (p *Prover) properties(ctx context.Context, policy *Policy, properties []Property) ([]Result, error) {
-	cells := formula.Cells(policy.bundle)
+	var names []string
+	for i := range properties {
+		names = append(names, properties[i].Actions...)
+	}
+	cells := formula.CellsWith(names, policy.bundle)
 	var parts []inquiry
 	for i := range properties {
 		for _, cell := range cells {
