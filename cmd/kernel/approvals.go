@@ -185,13 +185,31 @@ read and printed first.`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.stdout, "%s is %s %s\n", got.ID, got.State, safe(got.Reason))
-		return err
+		return c.printVoted(ctx, k, got)
 	})
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for people: recorded `TEXT`")
 	cmd.Flags().StringVar(&digest, "digest", "", "the `DIGEST` of the request that you were shown")
 	return cmd
+}
+
+// printVoted says what came of a vote: the decision that allows the request, or
+// what it still takes.
+func (c *cli) printVoted(ctx context.Context, k *client.Client, got kernel.Approval) error {
+	more := got.Reason
+	switch {
+	case got.Decision != "":
+		more = "decision " + got.Decision + " allows it"
+	case got.State == "PENDING":
+		if a, err := k.Approval(ctx, got.ID); err == nil { // the vote counts, whether this can be read or not
+			more = missing(a)
+		}
+	}
+	if more != "" {
+		more = ": " + more
+	}
+	_, err := fmt.Fprintf(c.stdout, "%s is %s%s\n", got.ID, got.State, safe(more))
+	return err
 }
 
 func (c *cli) approvalsCancelCommand() *cobra.Command {

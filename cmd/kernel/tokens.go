@@ -53,8 +53,8 @@ func (c *cli) tokensCreateCommand() *cobra.Command {
 		Long: `Make a token; its secret is shown once, on stdout, and kept nowhere.
 
 Roles: agent asks for itself (--agent), gateway for the agents it speaks for
-(--agents), auditor reads the log, approver votes as the person it stands for
-(--principal), admin administers.`,
+(--agents), auditor reads the log, approver votes and reporter reports events as
+whoever of the registry it stands for (--principal), admin administers.`,
 		Example: "  kernel tokens create --name deployer --role agent --agent agent-001 --expires 720h\n" +
 			"  kernel tokens create --name ci --role gateway --agents 'ci-*,agent-001'",
 		Args: noArguments(),
@@ -80,7 +80,7 @@ Roles: agent asks for itself (--agent), gateway for the agents it speaks for
 	})
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	cmd.Flags().StringVar(&spec.Name, "name", "", "the `NAME` of what uses the token: 1 to 128 characters")
-	cmd.Flags().StringVar(&role, "role", "", "the `ROLE`: admin, gateway, agent, auditor or reporter")
+	cmd.Flags().StringVar(&role, "role", "", "the `ROLE`: admin, gateway, agent, auditor, approver or reporter")
 	cmd.Flags().StringVar(&spec.Agent, "agent", "", "with --role agent: the `ID` of the one agent it is")
 	cmd.Flags().StringSliceVar(&agents, "agents", nil, "with --role gateway: the `AGENTS` it speaks for: ids, or prefixes that end in *")
 	cmd.Flags().StringVar(&spec.Principal, "principal", "", "the `ID` of the person or service of the registry that it stands for: it is worth nothing when that is suspended or has not the role any more")

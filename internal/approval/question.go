@@ -101,7 +101,8 @@ func (q Question) Settle(to State, code Code, by, reason string, now time.Time) 
 
 // closed says that a question has ended.
 func (q Question) closed() error {
-	return kernel.Errorf(kernel.Conflict, "the approval is %s already", q.State).WithHint("ask for a new decision")
+	return kernel.Errorf(kernel.Conflict, "the approval is %s already", q.State).
+		WithHint("kernel approvals show says what came of it; whoever needs another answer asks for a new decision")
 }
 
 // Cast adds a vote of somebody who may give it. A vote against settles the

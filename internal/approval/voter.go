@@ -78,7 +78,8 @@ func (q Question) MayVote(c *Case, id string) error {
 			why = append(why, reason)
 		}
 	}
-	return kernel.Errorf(kernel.Forbidden, "%s may not vote on this: %s", id, strings.Join(why, "; "))
+	return kernel.Errorf(kernel.Forbidden, "%s may not vote on this: %s", id, strings.Join(why, "; ")).
+		WithHint("kernel approvals show says whom it asks")
 }
 
 // barred says why somebody's vote does not count in a workflow, or "".

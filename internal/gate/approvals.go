@@ -88,7 +88,7 @@ func (g *Gate) Approval(ctx context.Context, caller kernel.Caller, id string) (A
 	var shown ApprovalView
 	err := g.sit(ctx, id, func(s *sitting) error {
 		if !s.visible(caller) {
-			return kernel.Errorf(kernel.NotFound, "there is no approval %q", id)
+			return noApproval(id)
 		}
 		shown = s.view(caller)
 		if s.q.State == approval.Pending {

@@ -188,7 +188,7 @@ func view(q approval.Question) *kernel.Approval {
 func (g *Gate) questionOf(ctx context.Context, id string) (approval.Question, uint64, error) {
 	rec, err := g.cfg.Store.Record(ctx, store.RecordKey{Kind: recordApproval, Key: id})
 	if errors.Is(err, store.ErrNotFound) {
-		return approval.Question{}, 0, kernel.Errorf(kernel.NotFound, "there is no approval %q", id).WithHint("kernel approvals list shows them")
+		return approval.Question{}, 0, noApproval(id)
 	}
 	if err != nil {
 		return approval.Question{}, 0, unavailable("the approval could not be read")

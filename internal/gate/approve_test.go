@@ -242,6 +242,33 @@ func TestAVoteAgainstEndsIt(t *testing.T) {
 	h.sound(t)
 }
 
+// TestWhatMayNotBeSeenIsLikeNothing: whoever is not asked cannot tell an
+// approval from a decision that asks nobody, and both from none at all.
+func TestWhatMayNotBeSeenIsLikeNothing(t *testing.T) {
+	h := openAsking(t, nil)
+	asks, stranger := h.ask(t, "").ID, voter("person-004")
+	none := asks[:len(asks)-1] + map[bool]string{true: "0", false: "1"}[asks[len(asks)-1] != '0']
+	for what, try := range map[string]func(id string) error{
+		"show": func(id string) error { _, err := h.Approval(t.Context(), stranger, id); return err },
+		"vote": func(id string) error {
+			_, err := h.Vote(t.Context(), stranger, gate.Ballot{ID: id, Digest: "sha256:" + strings.Repeat("0", 64), Approve: true})
+			return err
+		},
+		"withdraw": func(id string) error {
+			_, err := h.Cancel(t.Context(), kernel.Caller{Principal: "a2", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-002"}, id, "")
+			return err
+		},
+	} {
+		var hidden, absent *kernel.Error
+		if !errors.As(try(asks), &hidden) || !errors.As(try(none), &absent) {
+			t.Fatalf("%s: it is answered", what)
+		}
+		if hidden.Code != absent.Code || hidden.Hint != absent.Hint || strings.ReplaceAll(hidden.Message, asks, none) != absent.Message {
+			t.Errorf("%s: an approval that may not be seen is %v (%s), and none is %v (%s)", what, hidden, hidden.Hint, absent, absent.Hint)
+		}
+	}
+}
+
 func TestTimeDoesWhatIsDue(t *testing.T) {
 	h := openAsking(t, nil)
 	d := h.ask(t, "")

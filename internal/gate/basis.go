@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/registry"
@@ -110,15 +111,25 @@ func (g *Gate) upToDate(ctx context.Context) error {
 	return nil
 }
 
+// startBudget is how long a gate that starts waits at least for its first
+// commit: nobody waits for an answer yet, and the database may be cold.
+const startBudget = 10 * time.Second
+
 // begun makes sure that there is a basis to guard.
 func (g *Gate) begun(ctx context.Context) error {
 	if !g.shared() {
 		return nil
 	}
-	err := g.submit(ctx, &job{apply: func(b *batch) error {
+	j := &job{done: make(chan error, 1), apply: func(b *batch) error {
 		b.moves = g.basis == 0
 		return nil
-	}})
+	}}
+	ctx, cancel := context.WithTimeout(ctx, max(g.cfg.Budget, startBudget))
+	defer cancel()
+	err := g.enqueue([]*job{j}, g.cfg.Queue)
+	if err == nil {
+		err = inTime(ctx, j)
+	}
 	if err != nil {
 		return fmt.Errorf("record what decisions rest on: %w", err)
 	}

@@ -76,6 +76,14 @@ func signerOf(t *testing.T) *ledger.Signer {
 	return signer
 }
 
+// TestAColdStart: how long callers wait does not bound how long a node takes to
+// record its first entry.
+func TestAColdStart(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		f.node(t, 0, func(c *gate.Config) { c.Budget = time.Nanosecond })
+	})
+}
+
 // A node is one gate of a cluster.
 type node struct {
 	*gate.Gate

@@ -48,7 +48,7 @@ type first struct {
 func (g *Gate) firstOf(ctx context.Context, id string) (*first, error) {
 	row, err := g.cfg.Store.EntryByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, kernel.Errorf(kernel.NotFound, "there is no approval %q", id).WithHint("kernel approvals list shows them")
+		return nil, noApproval(id)
 	}
 	if err != nil {
 		return nil, unavailable("the log could not be read")
@@ -58,10 +58,16 @@ func (g *Gate) firstOf(ctx context.Context, id string) (*first, error) {
 		return nil, fmt.Errorf("entry %d was changed: %w; run \"kernel log verify\"", row.Seq, err)
 	}
 	if _, asks := entry.Question(); !asks || row.Private == nil {
-		return nil, kernel.Errorf(kernel.NotFound, "decision %q asks nobody", id)
+		return nil, noApproval(id)
 	}
 	request, err := ledger.RequestOf(row)
 	return &first{entry, row, request}, err
+}
+
+// noApproval is the answer about what is no approval and about one that is not
+// the caller's to see: nobody can tell which.
+func noApproval(id string) error {
+	return kernel.Errorf(kernel.NotFound, "there is no approval %q", id).WithHint("kernel approvals list shows those that you may see")
 }
 
 // sit runs a part of a batch that looks at a question, and waits until what

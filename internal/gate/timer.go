@@ -57,7 +57,7 @@ func (s *sitting) attend() error {
 		return nil // another node did it
 	}
 	if !s.Now.Before(s.q.Expires) {
-		if err := s.settle(approval.Expired, approval.TooLate, "", "nobody answered in time"); err != nil {
+		if err := s.settle(approval.Expired, approval.TooLate, "", "there were not votes enough in time"); err != nil {
 			return err
 		}
 		return s.keep()

@@ -36,7 +36,7 @@ func (g *Gate) Vote(ctx context.Context, caller kernel.Caller, vote Ballot) (*ke
 	var result *kernel.Approval
 	err := g.sit(ctx, vote.ID, func(s *sitting) error {
 		if !s.visible(caller) {
-			return kernel.Errorf(kernel.NotFound, "there is no approval %q", vote.ID)
+			return noApproval(vote.ID)
 		}
 		if vote.Digest != s.private.Digest {
 			return kernel.Errorf(kernel.Conflict, "the vote is about another request than approval %s", vote.ID).
@@ -94,7 +94,7 @@ func (g *Gate) Cancel(ctx context.Context, caller kernel.Caller, id, reason stri
 			if s.visible(caller) {
 				return kernel.Errorf(kernel.Forbidden, "only whoever asked, or an admin, may withdraw this").WithHint("vote against it instead")
 			}
-			return kernel.Errorf(kernel.NotFound, "there is no approval %q", id)
+			return noApproval(id)
 		}
 		q, err := s.q.Settle(approval.Cancelled, approval.Withdrawn, cmp.Or(caller.StandsFor, caller.Principal), reason, s.Now)
 		if err != nil {
