@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -88,10 +89,21 @@ func startKernel(tb testing.TB, n int) *runningKernel {
 			tb.Fatal(err)
 		}
 	}
-	data := filepath.Join(tb.TempDir(), "data")
-	cfg, err := app.Load(app.Sources{Flags: map[string]string{
-		"data": data, "policies": policies, "listen": "127.0.0.1:0", "log-format": "text", "log-level": "warn",
-	}})
+	return serveWith(tb, map[string]string{"policies": policies})
+}
+
+// serveWith starts a kernel with further settings.
+func serveWith(tb testing.TB, more map[string]string) *runningKernel {
+	tb.Helper()
+	return serveIn(tb, filepath.Join(tb.TempDir(), "data"), more)
+}
+
+// serveIn starts a kernel in a data folder.
+func serveIn(tb testing.TB, data string, more map[string]string) *runningKernel {
+	tb.Helper()
+	flags := map[string]string{"data": data, "listen": "127.0.0.1:0", "log-format": "text", "log-level": "warn"}
+	maps.Copy(flags, more)
+	cfg, err := app.Load(app.Sources{Flags: flags})
 	if err != nil {
 		tb.Fatal(err)
 	}
