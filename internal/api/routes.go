@@ -43,7 +43,7 @@ func routes() []route {
 		{method: "GET", path: "/v1/approvals/{id}", roles: involved, serve: (*door).showApproval},
 		{method: "POST", path: "/v1/approvals/{id}:approve", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).approve},
 		{method: "POST", path: "/v1/approvals/{id}:reject", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).reject},
-		{method: "POST", path: "/v1/approvals/{id}:cancel", roles: askers, body: true, probe: true, door: doorApprovals, serve: (*door).cancelApproval},
+		{method: "POST", path: "/v1/approvals/{id}:cancel", roles: askers, body: true, door: doorApprovals, serve: (*door).cancelApproval},
 
 		{method: "POST", path: "/v1/events", roles: []kernel.Role{reporter}, body: true, door: doorEvents, serve: (*door).report},
 

@@ -28,11 +28,14 @@ func (q Question) Follows(before Question, now time.Time) string {
 	switch {
 	case before.State != Pending:
 		return "it changes what was settled"
-	case q.ID != before.ID || q.Agent != before.Agent || q.Action != before.Action || q.Caller != before.Caller || q.Asker != before.Asker ||
-		!q.Opened.Equal(before.Opened) || !q.Expires.Equal(before.Expires):
+	case !q.AsksWhat(before):
 		return "it changes what was asked"
 	case len(q.Votes) < len(before.Votes) || !slices.Equal(q.Votes[:len(before.Votes)], before.Votes) || q.Escalated < before.Escalated:
 		return "it takes back what was said"
+	case len(q.Votes) > len(before.Votes)+1:
+		return "it counts votes that no entry is about"
+	case len(q.Votes) > len(before.Votes) && !q.Votes[len(q.Votes)-1].At.Equal(now):
+		return "somebody voted at another instant than it says"
 	case q.twice():
 		return "it counts somebody twice"
 	case len(q.Votes) > len(before.Votes) && !now.Before(q.Expires):
@@ -45,6 +48,12 @@ func (q Question) Follows(before Question, now time.Time) string {
 		return "it allows something without being approved"
 	}
 	return ""
+}
+
+// AsksWhat reports whether two questions ask the same, whatever became of them.
+func (q Question) AsksWhat(other Question) bool {
+	return q.ID == other.ID && q.Agent == other.Agent && q.Action == other.Action && q.Caller == other.Caller && q.Asker == other.Asker &&
+		q.Opened.Equal(other.Opened) && q.Expires.Equal(other.Expires)
 }
 
 func (q Question) twice() bool {

@@ -86,7 +86,7 @@ func (g *Gate) Approval(ctx context.Context, caller kernel.Caller, id string) (A
 		return ApprovalView{}, err
 	}
 	var shown ApprovalView
-	err := g.sit(ctx, id, func(s *sitting) error {
+	err := g.look(ctx, id, false, func(s *sitting) error {
 		if !s.visible(caller) {
 			return noApproval(id)
 		}
@@ -99,7 +99,10 @@ func (g *Gate) Approval(ctx context.Context, caller kernel.Caller, id string) (A
 		}
 		return g.accessed(s.batch, caller, "approval", url.Values{"id": {id}})
 	})
-	return shown, err
+	if err != nil {
+		return ApprovalView{}, err // it may be looked at yet
+	}
+	return shown, nil
 }
 
 // Approvals lists approvals, the oldest first: those that a caller may see. An
@@ -154,7 +157,7 @@ func (g *Gate) listed(ctx context.Context, caller kernel.Caller, program *eval.P
 		return v, false, err
 	}
 	s := &sitting{gate: g, first: f, private: f.row.Private, batch: &batch{program: program, registry: g.registry.Load(), now: g.instant()}}
-	if s.q, _, err = g.questionOf(ctx, id); err != nil {
+	if s.q, _, err = g.questionAsked(ctx, f); err != nil {
 		return v, false, err
 	}
 	s.standing = standing(s.batch.registry, program, &f.request, s.batch.now)

@@ -49,11 +49,18 @@ func (a *pendings) start() {
 	a.byAgent, a.turned, a.nudged = map[string]int{}, make(chan struct{}), make(chan struct{}, 1)
 }
 
-// room reports whether one more question of an agent may be pending.
-func (a *pendings) room(agent string) bool {
+// room reports whether one more question of an agent may be pending, beside
+// those that a batch opens, which are of the agents listed.
+func (a *pendings) room(agent string, opens []string) bool {
+	own := 0
+	for _, other := range opens {
+		if other == agent {
+			own++
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.total < maxPending && a.byAgent[agent] < maxPendingOfAgent
+	return a.total+len(opens) < maxPending && a.byAgent[agent]+own < maxPendingOfAgent
 }
 
 // changed notes that a question was opened (1), settled (-1) or has another vote (0).
@@ -114,7 +121,7 @@ func (g *Gate) theCase(b *batch, known kernel.Request, st registry.Standing, v k
 // ask makes of a REQUIRE_APPROVAL what it asks people; nil where the verdict
 // is another, or too much is pending. nudge: something is due at once.
 func (g *Gate) ask(b *batch, q *question, v kernel.Verdict, st registry.Standing, evaluator *eval.Evaluator) (opened *ledger.Opened, nudge bool, err error) {
-	if v.Decision != kernel.RequireApproval || !g.pending.room(q.Request.Agent.ID) {
+	if v.Decision != kernel.RequireApproval || !g.pending.room(q.Request.Agent.ID, b.opens) {
 		return nil, false, nil
 	}
 	needs, automatic := needsOf(evaluator.Asked())
@@ -155,6 +162,7 @@ func (g *Gate) openApproval(b *batch, q *question, d kernel.Decision, opened *le
 	}
 	b.change(store.Transition{RecordKey: store.RecordKey{Kind: recordApproval, Key: d.ID}, Value: record})
 	b.change(store.Transition{RecordKey: store.RecordKey{Kind: recordDue, Key: d.ID}, Value: dueRecord(pending)})
+	b.opens = append(b.opens, pending.Agent)
 	b.after = append(b.after, func() {
 		g.pending.changed(pending.Agent, 1)
 		if nudge {

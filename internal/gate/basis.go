@@ -66,6 +66,7 @@ func (g *Gate) rest(version uint64, known *registry.Snapshot, program *eval.Prog
 	g.basis = version
 	g.registry.Store(known)
 	g.program.Store(program)
+	g.forgetAuthors()
 	if g.past != nil {
 		// Another policy may have decided meanwhile, under which events count
 		// for other facts: what is known of each key must be read again.

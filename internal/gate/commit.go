@@ -54,6 +54,7 @@ type batch struct {
 	altered     bool                       // the batch changes it
 	activated   bool                       // the batch makes another policy the active one
 	later       []*job                     // for the next batch
+	opens       []string                   // the agents of the questions that it opens
 }
 
 // submit queues a job and waits for its answer: nil once it is on disk.
@@ -209,6 +210,9 @@ func (g *Gate) committed(b *batch) {
 	}
 	if b.moves {
 		g.basis++
+	}
+	if b.activated {
+		g.forgetAuthors()
 	}
 	if g.past != nil {
 		g.past.Keep()

@@ -33,21 +33,23 @@ type granted struct {
 // wantsGrant reports whether an ALLOW of a question has to carry a grant, and
 // why it cannot. It is asked before anything is added to the batch.
 func (g *Gate) wantsGrant(p *eval.Program, q *question, v kernel.Verdict) (bool, error) {
-	if v.Decision != kernel.Allow {
-		return false, nil
-	}
-	declared := p.Schema().ActionOf(q.Request.Action)
-	required := declared != nil && declared.Grant
+	required := needsGrant(p, q.Request.Action)
 	switch {
-	case !required && !q.Request.Grant:
+	case v.Decision == kernel.Deny, !required && (v.Decision != kernel.Allow || !q.Request.Grant):
 		return false, nil
-	case q.Phase1:
+	case q.Phase1: // people are not asked for what could not be handed out either
 		return false, kernel.Errorf(kernel.GrantMissing, "the action %q is allowed with a grant only, which this door cannot hand out", q.Request.Action).
 			WithHint("ask at POST /v1/decisions")
 	case g.cfg.Grants == nil:
 		return false, kernel.Errorf(kernel.Unsupported, "this kernel has no key to sign grants with").At("$.grant")
 	}
-	return true, nil
+	return v.Decision == kernel.Allow, nil
+}
+
+// needsGrant reports whether the schema has an action allowed with a grant only.
+func needsGrant(p *eval.Program, action string) bool {
+	declared := p.Schema().ActionOf(action)
+	return declared != nil && declared.Grant
 }
 
 // issueGrant adds to a batch the grant of an ALLOW whose entry the batch has,
@@ -106,7 +108,7 @@ func (g *Gate) readGrant(ctx context.Context, id string) (versionedGrant, error)
 	rec, err := g.cfg.Store.Record(ctx, grantKey(id))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return versionedGrant{}, kernel.Errorf(kernel.NotFound, "no grant %q", clip(id)).WithHint("a grant has the id of its decision")
+		return versionedGrant{}, noGrant(id)
 	case err != nil:
 		return versionedGrant{}, unavailable("the record of the grant could not be read")
 	}

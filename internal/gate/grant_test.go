@@ -171,3 +171,32 @@ func TestThirtyTwoClientsRedeemAGrantOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestAGrantOfOthersDoesNotExist for whoever has nothing to do with it.
+func TestAGrantOfOthersDoesNotExist(t *testing.T) {
+	h := openGranting(t)
+	d := h.grant(t, act("agent-001", ""))
+	strangers := []kernel.Caller{
+		{Principal: "a2", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-002"},
+		{Principal: "gw2", Roles: []kernel.Role{kernel.RoleGateway}, SpeaksFor: []string{"other-*"}},
+	}
+	for range 2 { // issued, and redeemed
+		for _, c := range strangers {
+			if _, err := h.Settle(t.Context(), c, d.ID, grant.Settlement{Outcome: grant.Failed, NoEffect: true}); code(err) != kernel.NotFound {
+				t.Errorf("%s settles it: %v", c.Principal, err)
+			}
+		}
+		_, _ = h.redeem(gateway, d) // the second time it is redeemed already
+	}
+}
+
+// TestAGrantIsNotProlongedInTheDatabase: its token says when it ends, too.
+func TestAGrantIsNotProlongedInTheDatabase(t *testing.T) {
+	h := openGranting(t)
+	d := h.grant(t, act("agent-001", ""))
+	h.forge(t, "grant", d.ID, `"expires_at":"2026`, `"expires_at":"2027`)
+	h.pass(2 * time.Minute)
+	if _, err := h.redeem(gateway, d); code(err) != kernel.GrantExpired && code(err) != kernel.Unavailable {
+		t.Errorf("redeemed after its time: %v", err)
+	}
+}

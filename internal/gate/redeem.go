@@ -54,6 +54,9 @@ func (g *Gate) Redeem(ctx context.Context, caller kernel.Caller, id string, r Re
 		if g.grants.isSpent(id) {
 			v.State = grant.Redeemed // whatever was put back into its record
 		}
+		if claims.ExpiresAt.Before(v.ExpiresAt) {
+			v.ExpiresAt = claims.ExpiresAt // whatever its record was made to say
+		}
 		next, err := v.Redeem(caller.Principal, b.now)
 		if err == nil {
 			err = g.stillStands(b, entry.Decision, &request)
@@ -146,6 +149,9 @@ func (g *Gate) Settle(ctx context.Context, caller kernel.Caller, id string, s gr
 		return grant.Record{}, err
 	}
 	return g.changeGrant(ctx, id, func(b *batch, v versionedGrant) (grant.Record, error) {
+		if !concerns(caller, v.Record) {
+			return v.Record, noGrant(id)
+		}
 		next, changed, err := v.Settle(caller.Principal, caller.Is(kernel.RoleAgent) && caller.Agent == v.Agent, s, b.now)
 		if err != nil || !changed {
 			return next, err
@@ -165,11 +171,21 @@ func (g *Gate) Settle(ctx context.Context, caller kernel.Caller, id string, s gr
 	})
 }
 
+// concerns reports whether a caller may know of a grant: whoever asked for it,
+// redeemed it, or could.
+func concerns(caller kernel.Caller, r grant.Record) bool {
+	return r.Asker == caller.Principal || r.RedeemedBy == caller.Principal || caller.MaySpeakFor(r.Agent)
+}
+
+func noGrant(id string) error {
+	return kernel.Errorf(kernel.NotFound, "no grant %q", clip(id)).WithHint("a grant has the id of its decision")
+}
+
 // changeGrant runs a change of one grant inside a batch, on its record as it is
 // when the change is committed.
 func (g *Gate) changeGrant(ctx context.Context, id string, change func(*batch, versionedGrant) (grant.Record, error)) (grant.Record, error) {
 	if _, err := ulid.ParseStrict(id); err != nil {
-		return grant.Record{}, kernel.Errorf(kernel.NotFound, "no grant %q", clip(id)).WithHint("a grant has the id of its decision")
+		return grant.Record{}, noGrant(id)
 	}
 	was, err := g.readGrant(ctx, id)
 	if err != nil {
@@ -224,7 +240,7 @@ func (g *Gate) Grant(ctx context.Context, caller kernel.Caller, id string) (gran
 		return v.Record, nil
 	}
 	if !caller.Is(kernel.RoleAuditor, kernel.RoleAdmin) {
-		return grant.Record{}, kernel.Errorf(kernel.NotFound, "no grant %q", clip(id)).WithHint("a grant has the id of its decision")
+		return grant.Record{}, noGrant(id)
 	}
 	if err := g.access(ctx, caller, "grant", url.Values{"id": {clip(id)}}); err != nil {
 		return grant.Record{}, err

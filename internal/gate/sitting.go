@@ -70,10 +70,28 @@ func noApproval(id string) error {
 	return kernel.Errorf(kernel.NotFound, "there is no approval %q", id).WithHint("kernel approvals list shows those that you may see")
 }
 
+// questionAsked reads the record of a question, which has to be about what the
+// log says was asked: whoever can write the database must not be able to have a
+// vote counted after the time is over.
+func (g *Gate) questionAsked(ctx context.Context, f *first) (approval.Question, uint64, error) {
+	asked, _ := f.entry.Question()
+	q, version, err := g.questionOf(ctx, asked.ID)
+	if err == nil && !q.AsksWhat(asked) {
+		err = unavailable("the record of approval %s is not what the log says was asked", asked.ID)
+	}
+	return q, version, err
+}
+
 // sit runs a part of a batch that looks at a question, and waits until what
 // comes of it is on disk. It goes before decisions: who votes is not kept
 // waiting by who asks.
 func (g *Gate) sit(ctx context.Context, id string, act func(*sitting) error) error {
+	return g.look(ctx, id, true, act)
+}
+
+// look is sit for whoever only reads or withdraws, too: agents may, and have no
+// part in the lane that votes and kill switches have.
+func (g *Gate) look(ctx context.Context, id string, urgent bool, act func(*sitting) error) error {
 	f, err := g.firstOf(ctx, id)
 	if err != nil {
 		return err
@@ -82,12 +100,12 @@ func (g *Gate) sit(ctx context.Context, id string, act func(*sitting) error) err
 	if err != nil {
 		return err
 	}
-	return g.submit(ctx, &job{urgent: true, apply: func(b *batch) error {
+	return g.submit(ctx, &job{urgent: urgent, apply: func(b *batch) error {
 		if b.owners[store.RecordKey{Kind: recordApproval, Key: id}] != nil {
 			return errLater // its record is changed once in a batch
 		}
 		s := &sitting{gate: g, batch: b, first: f, private: private}
-		if s.q, s.version, err = g.questionOf(context.Background(), id); err != nil {
+		if s.q, s.version, err = g.questionAsked(context.Background(), f); err != nil {
 			return err
 		}
 		due, err := recordOrNone(g.cfg.Store, store.RecordKey{Kind: recordDue, Key: id})
@@ -207,6 +225,10 @@ func (s *sitting) conclude() error {
 // of the question: one batch has all three.
 func (s *sitting) allow(after approval.Question) error {
 	e := s.first.entry
+	granting := s.gate.cfg.Grants != nil && !e.Decision.Phase1
+	if !granting && needsGrant(s.batch.program, e.Decision.Action) {
+		return s.settle(approval.Rejected, approval.PolicyChanged, "", "the action is allowed with a grant only, which cannot be handed out")
+	}
 	q := &question{
 		Ask:    Ask{Request: s.first.request, Door: e.Door, Phase1: e.Decision.Phase1, ClaimedAt: e.Decision.ClaimedAt},
 		caller: kernel.Caller{Principal: e.Caller}, private: s.private,
@@ -222,7 +244,7 @@ func (s *sitting) allow(after approval.Question) error {
 		return err
 	}
 	s.q, s.q.Answer = after, d.ID
-	if s.gate.cfg.Grants != nil && !e.Decision.Phase1 {
+	if granting {
 		if err := s.gate.issueGrant(s.batch, &d, granted{asker: e.Caller, agent: e.Decision.Agent, action: e.Decision.Action, door: e.Door}); err != nil {
 			return err
 		}

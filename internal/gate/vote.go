@@ -58,7 +58,10 @@ func (g *Gate) Vote(ctx context.Context, caller kernel.Caller, vote Ballot) (*ke
 		result = view(s.q)
 		return s.keep()
 	})
-	return result, err
+	if err != nil {
+		return nil, err // it may be under way yet
+	}
+	return result, nil
 }
 
 func mayVote(caller kernel.Caller, vote Ballot) error {
@@ -89,7 +92,7 @@ func (g *Gate) Cancel(ctx context.Context, caller kernel.Caller, id, reason stri
 		return nil, err
 	}
 	var result *kernel.Approval
-	err := g.sit(ctx, id, func(s *sitting) error {
+	err := g.look(ctx, id, false, func(s *sitting) error {
 		if !caller.Is(kernel.RoleAdmin) && !owns(caller, s.first.row) {
 			if s.visible(caller) {
 				return kernel.Errorf(kernel.Forbidden, "only whoever asked, or an admin, may withdraw this").WithHint("vote against it instead")
@@ -107,7 +110,10 @@ func (g *Gate) Cancel(ctx context.Context, caller kernel.Caller, id, reason stri
 		result = view(s.q)
 		return s.keep()
 	})
-	return result, err
+	if err != nil {
+		return nil, err // it may be under way yet
+	}
+	return result, nil
 }
 
 // visible reports whether a caller may know of a question: whoever asked, whom

@@ -217,3 +217,31 @@ func TestOnlyAnEnforcementPointReleases(t *testing.T) {
 		}
 	}
 }
+
+// TestATokenHasOneSpelling: package base64 skips line breaks, and a token with
+// one more would be another token.
+func TestATokenHasOneSpelling(t *testing.T) {
+	key, err := grant.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := grant.Keys{}
+	if err := keys.Add(key.ID(), key.Public()); err != nil {
+		t.Fatal(err)
+	}
+	token, err := key.Sign(grant.Claims{Issuer: "i", ID: "d", Agent: "a", Action: "x", ResourceType: "t", Digest: "sha256:0", PolicyVersion: "sha256:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := grant.Open(token, keys); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{token + "\n", token + "\r\n", token[:len(token)-3] + "\n" + token[len(token)-3:], token + "=", token + " ", token + "."} {
+		if _, err := grant.Open(other, keys); err == nil {
+			t.Errorf("%q is opened", other)
+		}
+	}
+	if err := keys.Add(key.ID(), key.Public()+"\n"); err == nil {
+		t.Error("a key is spelled with a line break")
+	}
+}

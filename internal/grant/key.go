@@ -46,7 +46,7 @@ type Keys map[string]ed25519.PublicKey
 // Add adds a public key by its text. Its name has to be its thumbprint.
 func (k Keys) Add(kid, x string) error {
 	raw, err := encoding.DecodeString(x)
-	if err != nil || len(raw) != ed25519.PublicKeySize {
+	if err != nil || len(raw) != ed25519.PublicKeySize || encoding.EncodeToString(raw) != x {
 		return errors.New("not an Ed25519 public key in base64url")
 	}
 	if thumbprint(raw) != kid {
