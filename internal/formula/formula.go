@@ -92,6 +92,9 @@ func New(cell Cell, cells []Cell, c Config, bundles ...*Source) (e *Encoding, re
 	for i := range e.sides {
 		e.boundFacts(i)
 	}
+	if len(e.sides) == 2 && e.Takes(0) && e.Takes(1) {
+		e.otherTypes()
+	}
 	if reason = e.otherFacts(); reason != "" {
 		return nil, reason
 	}

@@ -179,7 +179,10 @@ func (d *decoder) object(path string, attributes []pdl.Attribute) map[string]any
 }
 
 func (d *decoder) here(path string, a pdl.Attribute) bool {
-	return !a.Optional || d.isTrue("has "+path)
+	if d.e.vars["has "+path] != nil { // also where another side alone calls it optional
+		return d.isTrue("has " + path)
+	}
+	return !a.Optional
 }
 
 // value reads the value of a type at a path.
@@ -232,7 +235,7 @@ func (d *decoder) list(path string, t pdl.Type) []any {
 		return out
 	}
 	length, _ := d.int("size " + path)
-	length = min(length, int64(t.MaxLen))
+	length = min(length, int64(l.most)) // of all sides: one that does not take it refuses it
 	for i := range l.places {
 		name, count := suffix(path, i), int64(1)
 		if i >= l.ordered {
@@ -278,7 +281,7 @@ func (d *decoder) element(l *list, i int, name string, t pdl.Type) any {
 	}
 	record := map[string]any{}
 	for _, m := range t.Elem.Members {
-		if p := name + "." + m.Name; !m.Optional || d.isTrue("has "+p) || d.e.vars["has "+p] == nil && !m.Optional {
+		if p := name + "." + m.Name; d.here(p, m) {
 			record[m.Name] = d.value(p, m.Type)
 		}
 	}

@@ -294,6 +294,7 @@ func (e *Encoding) addPlace(l *list, name string, t pdl.Type, p place) {
 			there := e.True()
 			if e.optionalColumn(l.path + "[]." + m.Name) {
 				there = e.variable("has "+name+"."+m.Name, smt.Bool, nil)
+				e.requireColumn(l.path+"[]."+m.Name, p.on, there)
 			}
 			p.value.columns[m.Name] = column{there, e.elementAt(name+"."+m.Name, l.path+"[]."+m.Name, m.Type)}
 		}
@@ -311,6 +312,16 @@ func (e *Encoding) optionalColumn(path string) bool {
 		}
 	}
 	return false
+}
+
+// requireColumn notes that a side demands a member of a record that another
+// side does not.
+func (e *Encoding) requireColumn(path string, on, there *smt.Term) {
+	for i, s := range e.sides {
+		if m := s.members[path]; m != nil && !m.optional {
+			e.fits[i] = append(e.fits[i], e.Implies(on, there))
+		}
+	}
 }
 
 // elementAt returns the variable of a value in a list.

@@ -95,3 +95,52 @@ func TestWhatTwoBundlesShare(t *testing.T) {
 		})
 	}
 }
+
+// TestSchemasThatTakeOthers holds that a request which one bundle takes and the
+// other refuses is a difference, also where no rule reads what it is refused for.
+func TestSchemasThatTakeOthers(t *testing.T) {
+	p := prover(t, prove.Config{})
+	const schema = `pdl: v1
+kind: schema
+name: pair
+agents: any
+resources: {repo: {}}
+actions: {deploy: {resource: repo, params: {x: "int(0..9)", %s}}}
+---
+pdl: v1
+kind: policy
+name: p
+rules: [{id: some, match: {action: deploy}, when: params.x > 5, effect: ALLOW}]
+`
+	for name, test := range map[string]struct {
+		a, b string
+		want prove.Verdict
+	}{
+		"a wider enum":        {`a: "enum(p, q)"`, `a: "enum(q, p, r)"`, prove.Counterexample},
+		"an enum in an order": {`a: "enum(p, q)"`, `a: "enum(q, p)"`, prove.Proved},
+		"a wider int":         {`a: "int(0..9)"`, `a: "int(0..10)"`, prove.Counterexample},
+		"a longer text":       {`a: "string(..9)"`, `a: "string(..10)"`, prove.Counterexample},
+		"what may be absent":  {`a: bool`, `"a?": bool`, prove.Counterexample},
+		"a longer list":       {`a: "list(bool, ..30)"`, `a: "list(bool, ..31)"`, prove.Counterexample},
+		"a list of longer":    {`a: "list(string(..9), ..30)"`, `a: "list(string(..10), ..30)"`, prove.Counterexample},
+		"a member of records": {`a: "list({k: bool, j: bool})"`, `a: "list({k: bool, 'j?': bool})"`, prove.Counterexample},
+		"inside of a record":  {`a: {k: bool, j: "int(0..1)"}`, `a: {k: bool, j: "int(0..2)"}`, prove.Counterexample},
+		"the same":            {`a: {k: bool, j: "int(0..1)"}`, `a: {j: "int(0..1)", k: bool}`, prove.Proved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			narrow, wide := policy(t, fmt.Sprintf(schema, test.a)), policy(t, fmt.Sprintf(schema, test.b))
+			results, err := p.Equiv(context.Background(), narrow, wide)
+			if v := verdictOf(t, results, err, "deploy"); v != test.want {
+				t.Errorf("equiv says %v, want %v: %v", v, test.want, results)
+			}
+			results, err = p.Subset(context.Background(), wide, narrow)
+			if v := verdictOf(t, results, err, "deploy"); v != test.want {
+				t.Errorf("subset says %v, want %v", v, test.want)
+			}
+			results, err = p.Subset(context.Background(), narrow, wide)
+			if v := verdictOf(t, results, err, "deploy"); v != prove.Proved {
+				t.Errorf("subset of the wider says %v, want PROVED", v)
+			}
+		})
+	}
+}
