@@ -47,7 +47,7 @@ func verificationCases(t *testing.T) (files []string, cases map[string]map[strin
 
 // undecidedBy lists the cases that a solver does not decide within its time.
 var undecidedBy = map[string][]undecided{
-	solver.Z3: {{"patterns.yaml", "q/anchored", "UNKNOWN"}},
+	solver.Z3: {{"patterns.yaml", "q/anchored", "UNKNOWN"}, {"family-scopes.yaml", "q/left-out", "UNKNOWN"}},
 }
 
 // TestVerificationCases asks each solver for all cases, which were written from
