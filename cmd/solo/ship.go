@@ -24,7 +24,7 @@ func shipCommand(stdout, stderr *os.File) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return ship(c.Context(), q, stdout, stderr) },
 	}
 	q.flags(c)
-	c.Flags().DurationVar(&q.wait, "wait", 0, "how long to wait for people where they are asked, a `DURATION` such as 30m; Ctrl-C withdraws")
+	c.Flags().DurationVar(&q.wait, "wait", 0, "how long to wait for people where they are asked, a `DURATION` such as 30m; then, or with Ctrl-C, the question is withdrawn")
 	return c
 }
 
