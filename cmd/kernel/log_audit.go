@@ -14,10 +14,12 @@ func (c *cli) logAuditCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Check what the log says of effects: one grant each, one redemption, one settlement",
+		Short: "Check what the log says of effects: one grant each, one redemption, and votes enough",
 		Long: `Check what the log says of effects: every redemption had one grant, issued with one
 ALLOW; every grant was redeemed once at most, in time and by somebody who may act
-for its agent; only its redeemer settled it. Exit code 1 names what breaks this.
+for its agent; only its redeemer settled it. Every approval ended once; every ALLOW
+that answers one was approved in time, by votes enough of different principals, each
+given with a token that stands for them. Exit code 1 names what breaks this.
 
 That the log is the one that was written is for kernel log verify to say.`,
 		Example: "  kernel log audit --data copy-of-the-data-folder",
@@ -40,17 +42,18 @@ func (c *cli) printAudit(r ledger.AuditReport, asJSON bool) error {
 	var err error
 	if asJSON {
 		err = c.printJSON(struct {
-			OK       bool      `json:"ok"`
-			Entries  uint64    `json:"entries"`
-			Grants   uint64    `json:"grants"`
-			Effects  uint64    `json:"effects"`
-			Found    int       `json:"found"`
-			Findings []finding `json:"findings"`
-		}{r.OK(), r.Entries, r.Grants, r.Effects, r.Count, findingsOf(r.Findings)})
+			OK        bool      `json:"ok"`
+			Entries   uint64    `json:"entries"`
+			Grants    uint64    `json:"grants"`
+			Effects   uint64    `json:"effects"`
+			Approvals uint64    `json:"approvals"`
+			Found     int       `json:"found"`
+			Findings  []finding `json:"findings"`
+		}{r.OK(), r.Entries, r.Grants, r.Effects, r.Approvals, r.Count, findingsOf(r.Findings)})
 	} else {
 		c.printFound(r.Findings)
 		if r.OK() {
-			fmt.Fprintf(c.stdout, "%s %s: %s, %s redeemed, each once\n", c.paint(green, "ok"), plural(r.Entries, "entry"), plural(r.Grants, "grant"), fmt.Sprint(r.Effects))
+			fmt.Fprintf(c.stdout, "%s %s: %s, %d redeemed, each once; %s\n", c.paint(green, "ok"), plural(r.Entries, "entry"), plural(r.Grants, "grant"), r.Effects, plural(r.Approvals, "approval"))
 		}
 	}
 	if err != nil || r.OK() {

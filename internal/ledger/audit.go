@@ -14,9 +14,10 @@ import (
 
 // An AuditReport says what an audit read, and which promises the log breaks.
 type AuditReport struct {
-	Entries uint64
-	Grants  uint64 // that were issued
-	Effects uint64 // grants that were redeemed
+	Entries   uint64
+	Grants    uint64 // that were issued
+	Effects   uint64 // grants that were redeemed
+	Approvals uint64 // that were asked for
 	Findings
 }
 
@@ -24,11 +25,14 @@ type AuditReport struct {
 // promises about effects: every redemption had one grant, issued with one
 // ALLOW; every grant had at most one redemption, by somebody who may act for
 // its agent, before it expired; only its redeemer settled it, once; nothing
-// came after it expired; and no agent gave back what it reported itself.
+// came after it expired; and no agent gave back what it reported itself. Every
+// approval ended once; every ALLOW that answers one was approved with it, in
+// time and by votes enough of different principals, each given with a token
+// that stands for them.
 //
 // That the log is the one that was written is for [Verify] to say.
 func Audit(ctx context.Context, r store.Reader) (AuditReport, error) {
-	a := audit{tokens: map[string]*tokenPast{}, chains: map[string]*chain{}, recent: map[string]link{}}
+	a := audit{tokens: map[string]*tokenPast{}, chains: map[string]*chain{}, recent: map[string]link{}, consents: map[string]*consent{}, principals: map[string][]was{}}
 	shards, err := r.Shards(ctx)
 	if err != nil {
 		return a.AuditReport, err
@@ -44,6 +48,9 @@ func Audit(ctx context.Context, r store.Reader) (AuditReport, error) {
 	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
 		a.chain(id, a.chains[id])
 	}
+	for _, id := range slices.Sorted(maps.Keys(a.consents)) {
+		a.consent(id, a.consents[id])
+	}
 	return a.AuditReport, nil
 }
 
@@ -53,6 +60,9 @@ type audit struct {
 	chains map[string]*chain     // by the id of a decision and its grant
 	batch  string                // of the entry before
 	recent map[string]link       // what that batch allowed so far, by decision
+
+	consents   map[string]*consent // by the id of the decision that asks
+	principals map[string][]was    // by id, as they were read
 }
 
 // A chain is all that the log says of one decision's grant.
@@ -82,6 +92,7 @@ func (a *audit) read(row store.Entry) {
 	if e.Batch != a.batch {
 		a.batch, a.recent = e.Batch, map[string]link{}
 	}
+	a.people(placed{e, row.Seq, row.Shard})
 	at := link{seq: row.Seq, shard: row.Shard, at: e.Instant, caller: e.Caller}
 	switch {
 	case e.Token != nil:
@@ -211,5 +222,5 @@ func (a *audit) caller(principal string) (kernel.Caller, bool) {
 	if !known {
 		return kernel.Caller{}, false
 	}
-	return kernel.Caller{Principal: principal, Roles: past.Roles, Agent: past.Agent, SpeaksFor: past.SpeaksFor}, true
+	return kernel.Caller{Principal: principal, Roles: past.Roles, Agent: past.Agent, SpeaksFor: past.SpeaksFor, StandsFor: past.Principal}, true
 }
