@@ -100,6 +100,11 @@ func (h *house) audit(ctx context.Context) {
 	if !report.OK() {
 		h.t.Errorf("the log does not verify: %v", report.List)
 	}
+	kept, err := ledger.Audit(ctx, h.store)
+	must(h.t, err)
+	if !kept.OK() {
+		h.t.Errorf("the log breaks promises: %v", kept.List)
+	}
 	again, err := ledger.Replay(ctx, h.store, ledger.Policies{Entered: true, Load: func(version string) (*eval.Program, error) {
 		return gate.LoadProgram(ctx, h.store, version)
 	}})
