@@ -66,12 +66,24 @@ type RegistryChanges struct {
 	Version uint64           `json:"version"` // of the registry, after them
 	DryRun  bool             `json:"dry_run"`
 	Changes []RegistryChange `json:"changes"`
+
+	Warnings []RegistryWarning `json:"warnings,omitzero"`
+}
+
+// A RegistryWarning says what of a document the active policy never reads, or
+// denies for.
+type RegistryWarning struct {
+	Path    string `json:"path"` // JSON path in the document
+	Message string `json:"message"`
 }
 
 // ApplyOptions say how a document is applied.
 type ApplyOptions struct {
 	DryRun bool // say what would change, and change nothing
 	Prune  bool // remove what the document does not name
+
+	Reason    string  // why, for people: recorded
+	IfVersion *uint64 // only while the registry has this version, else the error has code conflict; nil: whatever it has
 }
 
 // Registry returns the registry as the document that ApplyRegistry takes. It
@@ -92,7 +104,9 @@ func (c *Client) ApplyRegistry(ctx context.Context, document json.RawMessage, o 
 		Document json.RawMessage `json:"document"`
 		DryRun   bool            `json:"dry_run"`
 		Prune    bool            `json:"prune"`
-	}{document, o.DryRun, o.Prune}, http.StatusOK, &got)
+		Reason   string          `json:"reason,omitzero"`
+		Version  *uint64         `json:"if_version,omitzero"`
+	}{document, o.DryRun, o.Prune, o.Reason, o.IfVersion}, http.StatusOK, &got)
 	return got, err
 }
 

@@ -15,15 +15,15 @@ import (
 func (c *cli) agentsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agents",
-		Short: "Show, suspend, resume and retire agents, people and services",
-		Long: `Show, suspend, resume and retire the agents, people and services of a running
-kernel's registry. Showing takes the role admin or auditor, all else admin.
-"kernel registry apply" registers them.`,
+		Short: "Register, change, show, suspend, resume and retire agents, people and services",
+		Long: `Register, change, show, suspend, resume and retire the agents, people and services
+of a running kernel's registry. Showing takes the role admin or auditor, all else
+admin. "kernel registry apply" registers many, from a file.`,
 		Example: "  kernel agents list\n  kernel agents suspend agent-001 --reason 'odd deployments'",
 	}
 	onlySubcommands(cmd)
 	cmd.AddCommand(
-		c.agentsListCommand(), c.agentsShowCommand(),
+		c.agentsListCommand(), c.agentsShowCommand(), c.agentsAddCommand(), c.agentsSetCommand(),
 		c.statusCommand("suspend", "suspended", "Deny an agent everything until it is resumed"),
 		c.statusCommand("resume", "active", "Let a suspended agent ask again"),
 		c.statusCommand("retire", "retired", "Deny an agent everything, for ever"),
@@ -82,15 +82,19 @@ func (c *cli) agentsShowCommand() *cobra.Command {
 				}
 				ids = append(ids, a.ID)
 			}
-			e := kernel.Errorf(kernel.NotFound, "the registry knows no %q", args[0])
-			if near := suggest.DidYouMean(args[0], ids); near != "" {
-				return e.WithHint("%s", near)
-			}
-			return e.WithHint("\"kernel agents list\" shows all")
+			return unknownAgent(args[0], ids)
 		}),
 	}
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	return cmd
+}
+
+func unknownAgent(id string, known []string) error {
+	e := kernel.Errorf(kernel.NotFound, "the registry knows no %q", id)
+	if near := suggest.DidYouMean(id, known); near != "" {
+		return e.WithHint("%s", near)
+	}
+	return e.WithHint("\"kernel agents list\" shows all")
 }
 
 func (c *cli) statusCommand(name, status, short string) *cobra.Command {

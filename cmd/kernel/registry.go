@@ -32,7 +32,10 @@ func (c *cli) registryApplyCommand() *cobra.Command {
 		Long: `Make the registry what a file says, all or nothing, and show what is different.
 What the file does not name stays as it is; with --prune resources it does not
 name are removed, and agents, people and services retired, which is for ever. A
-status that the file does not say is kept: applying a file resumes nobody.`,
+status that the file does not say is kept: applying a file resumes nobody.
+
+Warnings name attributes, values, actions and resource types that the active
+policy does not have: it never reads them, or denies for them.`,
 		Example: "  kernel registry apply --file registry.yaml --dry-run\n  kernel registry apply --file registry.yaml",
 		Args:    noArguments(),
 	}
@@ -60,12 +63,16 @@ status that the file does not say is kept: applying a file resumes nobody.`,
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "the `FILE` in YAML; - is the standard input")
 	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "show what would change, and change nothing")
+	cmd.Flags().StringVar(&options.Reason, "reason", "", "why, for people: recorded `TEXT`")
 	cmd.Flags().BoolVar(&options.Prune, "prune", false, "remove or retire what the file does not name")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
 func (c *cli) printChanges(r client.RegistryChanges) error {
+	for _, w := range r.Warnings {
+		fmt.Fprintf(c.stderr, "warning: %s: %s\n", safe(w.Path), safe(w.Message))
+	}
 	for _, change := range r.Changes {
 		fmt.Fprintf(c.stdout, "%s %s %s\n", change.Change, change.Object, safe(change.ID))
 		for _, line := range change.Details {

@@ -27,7 +27,7 @@ func reporting(t *testing.T) (h *house, secret string) {
 	must(t, err)
 	d, err := registry.ReadDocument(tree)
 	must(t, err)
-	_, err = h.gate.Apply(t.Context(), admin, d, false, false)
+	_, err = h.gate.Apply(t.Context(), admin, d, gate.ApplyOptions{})
 	must(t, err)
 	secret, _, err = h.gate.CreateToken(t.Context(), admin, token.Spec{Name: "ci", Role: kernel.RoleReporter, Principal: "ci-001"})
 	must(t, err)

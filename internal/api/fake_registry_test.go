@@ -13,7 +13,7 @@ func (f *fake) Registry(context.Context, kernel.Caller) (*registry.Snapshot, err
 	return registry.Build(nil)
 }
 
-func (f *fake) Apply(context.Context, kernel.Caller, registry.Document, bool, bool) (gate.Application, error) {
+func (f *fake) Apply(context.Context, kernel.Caller, registry.Document, gate.ApplyOptions) (gate.Application, error) {
 	return gate.Application{Version: 1, Changes: []registry.Difference{}}, nil
 }
 

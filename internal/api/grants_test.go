@@ -13,6 +13,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
+	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/registry"
@@ -286,7 +287,7 @@ func TestASuspendedAgentsGrantIsWorthNothing(t *testing.T) {
 	h := newHouse(t, nil)
 	document, err := registry.ReadDocument(map[string]any{"registry": "v1", "agents": map[string]any{"agent-001": map[string]any{}}})
 	must(t, err)
-	_, err = h.gate.Apply(t.Context(), admin, document, false, false)
+	_, err = h.gate.Apply(t.Context(), admin, document, gate.ApplyOptions{})
 	must(t, err)
 	d := h.granted("agent-001")
 	must(t, h.gate.SetStatus(t.Context(), admin, "agent-001", registry.Suspended, "incident"))

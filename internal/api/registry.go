@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
@@ -16,7 +17,7 @@ import (
 // A Registrar is the part of the kernel that knows who may ask.
 type Registrar interface {
 	Registry(context.Context, kernel.Caller) (*registry.Snapshot, error)
-	Apply(ctx context.Context, caller kernel.Caller, d registry.Document, dry, prune bool) (gate.Application, error)
+	Apply(ctx context.Context, caller kernel.Caller, d registry.Document, o gate.ApplyOptions) (gate.Application, error)
 	SetStatus(ctx context.Context, caller kernel.Caller, id string, to registry.Status, reason string) error
 	Kill(ctx context.Context, caller kernel.Caller, scope registry.Scope, target, reason string) error
 	Lift(ctx context.Context, caller kernel.Caller, scope registry.Scope, target, reason string) error
@@ -38,15 +39,11 @@ func (d *door) exportRegistry(c *call) (reply, error) {
 
 // applyRegistry is POST /v1/registry:apply.
 func (d *door) applyRegistry(c *call) (reply, error) {
-	m, err := decodeObject(c.data, []string{"document", "dry_run", "prune"})
+	m, err := decodeObject(c.data, []string{"document", "dry_run", "prune", "reason", "if_version"})
 	if err != nil {
 		return reply{}, err
 	}
-	dry, err := flag(m, "dry_run")
-	if err != nil {
-		return reply{}, err
-	}
-	prune, err := flag(m, "prune")
+	o, err := applyOptions(m)
 	if err != nil {
 		return reply{}, err
 	}
@@ -54,15 +51,40 @@ func (d *door) applyRegistry(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, below("$.document", err)
 	}
-	a, err := d.cfg.Kernel.Apply(c.ctx, c.caller, document, dry, prune)
+	a, err := d.cfg.Kernel.Apply(c.ctx, c.caller, document, o)
 	if err != nil {
 		return reply{}, err
 	}
 	return jsonReply(http.StatusOK, struct {
-		Version uint64                `json:"version"`
-		DryRun  bool                  `json:"dry_run"`
-		Changes []registry.Difference `json:"changes"`
-	}{a.Version, dry, a.Changes}), nil
+		Version  uint64                `json:"version"`
+		DryRun   bool                  `json:"dry_run"`
+		Changes  []registry.Difference `json:"changes"`
+		Warnings []eval.Warning        `json:"warnings,omitempty"`
+	}{a.Version, o.DryRun, a.Changes, a.Warnings}), nil
+}
+
+func applyOptions(m map[string]any) (o gate.ApplyOptions, err error) {
+	if o.DryRun, err = flag(m, "dry_run"); err != nil {
+		return o, err
+	}
+	if o.Prune, err = flag(m, "prune"); err != nil {
+		return o, err
+	}
+	if v, there := m["reason"]; there {
+		reason, ok := v.(string)
+		if o.Reason = reason; !ok {
+			return o, kernel.Errorf(kernel.Invalid, "reason is a string").At("$.reason")
+		}
+	}
+	if v, there := m["if_version"]; there {
+		version, ok := v.(int64)
+		if !ok || version < 0 {
+			return o, kernel.Errorf(kernel.Invalid, "if_version is a version of the registry").At("$.if_version")
+		}
+		expect := uint64(version)
+		o.Expect = &expect
+	}
+	return o, nil
 }
 
 // A principalView is what is told of a principal.

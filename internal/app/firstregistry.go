@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
@@ -40,9 +41,12 @@ func (s *service) beginRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	applied, err := s.gate.Apply(ctx, self(), d, false, false)
+	applied, err := s.gate.Apply(ctx, self(), d, gate.ApplyOptions{})
 	if err != nil {
 		return fmt.Errorf("apply %s: %w", path, err)
+	}
+	for _, w := range applied.Warnings {
+		s.log.Warn("the registry file does not fit the policy", "file", path, "at", w.Path, "problem", w.Message)
 	}
 	s.log.Info("the registry was empty and begins with the file beside the policies", "file", path, "changes", len(applied.Changes))
 	return nil

@@ -237,7 +237,7 @@ func authoredBundle(text string) []pdl.File {
 func TestAuthorsOfAPolicyDoNotVoteOnAnyNode(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, f *cluster) {
 		nodes := f.nodes(t, limited)
-		if _, err := nodes[0].Apply(t.Context(), admin, document(t, adminsToo), false, false); err != nil {
+		if _, err := nodes[0].Apply(t.Context(), admin, document(t, adminsToo), gate.ApplyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		pushes, activates := callerOf(t, nodes[0].Gate, kernel.RoleAdmin, "person-001"), callerOf(t, nodes[0].Gate, kernel.RoleAdmin, "person-002")

@@ -62,7 +62,7 @@ func reporting(t *testing.T) (h *house, callers map[string]kernel.Caller) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Apply(t.Context(), admin, d, false, false); err != nil {
+	if _, err := h.Apply(t.Context(), admin, d, gate.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	callers = map[string]kernel.Caller{}

@@ -461,7 +461,7 @@ func TestWhoeverLoopsInConflictsRefusesNobodyElse(t *testing.T) {
 func TestWhoeverGoesOnChangingTheRegistryRefusesNobodyElse(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, f *cluster) {
 		nodes := f.nodes(t, fleetBundle)
-		if _, err := nodes[0].Apply(t.Context(), dev, document(t, fleetDocument), false, false); err != nil {
+		if _, err := nodes[0].Apply(t.Context(), dev, document(t, fleetDocument), gate.ApplyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		lender := kernel.Caller{Principal: "a1", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-001"}

@@ -20,7 +20,7 @@ func TestAgentsTakeTurnsAtChangingTheRegistry(t *testing.T) {
 		m := &storetest.Memory{Clock: time.Now}
 		f := &cluster{open: func() store.Store { return m }, signer: signer, clock: time.Now}
 		n := f.node(t, 0, func(c *gate.Config) { c.Budget = time.Second })
-		if _, err := n.Apply(t.Context(), dev, document(t, fleetDocument), false, false); err != nil {
+		if _, err := n.Apply(t.Context(), dev, document(t, fleetDocument), gate.ApplyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		lender := kernel.Caller{Principal: "a1", Roles: []kernel.Role{kernel.RoleAgent}, Agent: "agent-001"}

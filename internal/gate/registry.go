@@ -98,20 +98,35 @@ func (g *Gate) recordRegistry(b *batch, caller kernel.Caller, reason string, nex
 // An Application is what became of a document: the version of the registry
 // after it, and what is different.
 type Application struct {
-	Version uint64
-	Changes []registry.Difference
+	Version  uint64
+	Changes  []registry.Difference
+	Warnings []eval.Warning // what of the document the active policy never reads, or denies for
+}
+
+// ApplyOptions say how a document is applied.
+type ApplyOptions struct {
+	DryRun bool    // say what is different, and change nothing
+	Prune  bool    // remove what the document does not name
+	Reason string  // why, for people: recorded
+	Expect *uint64 // only while the registry has this version; nil: whatever it has
 }
 
 // Apply makes the registry what a document says, all or nothing, and says what
-// is different. With dry it says so and changes nothing; with prune it removes
-// what the document does not name. Only an admin may.
-func (g *Gate) Apply(ctx context.Context, caller kernel.Caller, d registry.Document, dry, prune bool) (Application, error) {
-	if !caller.Is(kernel.RoleAdmin) {
-		return Application{}, adminOnly()
+// is different. Only an admin may.
+func (g *Gate) Apply(ctx context.Context, caller kernel.Caller, d registry.Document, o ApplyOptions) (Application, error) {
+	if err := mayAlter(caller, o.Reason); err != nil {
+		return Application{}, err
 	}
 	var a Application
+	if p := g.program.Load(); p != nil {
+		a.Warnings = p.Warn(d)
+	}
 	plan := func(s *registry.Snapshot, _ time.Time) ([]registry.Record, error) {
-		changes, err := s.Plan(d, prune)
+		if o.Expect != nil && s.Version() != *o.Expect {
+			return nil, kernel.Errorf(kernel.Conflict, "the registry has version %d, not %d: it was changed meanwhile", s.Version(), *o.Expect).
+				At("$.if_version").WithHint("look at it again")
+		}
+		changes, err := s.Plan(d, o.Prune)
 		if err != nil {
 			return nil, err
 		}
@@ -122,11 +137,11 @@ func (g *Gate) Apply(ctx context.Context, caller kernel.Caller, d registry.Docum
 		}
 		return changes, err
 	}
-	if dry {
+	if o.DryRun {
 		_, err := plan(g.registry.Load(), time.Time{})
 		return a, err
 	}
-	if err := g.alter(ctx, caller, "", plan); err != nil {
+	if err := g.alter(ctx, caller, o.Reason, plan); err != nil {
 		return Application{}, err
 	}
 	return a, nil

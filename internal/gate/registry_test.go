@@ -85,7 +85,7 @@ func openFleet(t *testing.T) *house {
 
 func (h *house) apply(t *testing.T, text string) gate.Application {
 	t.Helper()
-	a, err := h.Apply(t.Context(), admin, document(t, text), false, false)
+	a, err := h.Apply(t.Context(), admin, document(t, text), gate.ApplyOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func TestTheRegistryIsThereAfterARestart(t *testing.T) {
 func TestOnlyAnAdminChangesTheRegistry(t *testing.T) {
 	h := openFleet(t)
 	for _, c := range []kernel.Caller{{}, agent1, gateway, auditor} {
-		_, apply := h.Apply(t.Context(), c, document(t, fleetDocument), false, false)
-		_, dry := h.Apply(t.Context(), c, document(t, fleetDocument), true, false)
+		_, apply := h.Apply(t.Context(), c, document(t, fleetDocument), gate.ApplyOptions{})
+		_, dry := h.Apply(t.Context(), c, document(t, fleetDocument), gate.ApplyOptions{DryRun: true})
 		for name, err := range map[string]error{
 			"Apply": apply, "Apply dry": dry,
 			"SetStatus": h.SetStatus(t.Context(), c, "agent-001", registry.Retired, ""),
@@ -215,11 +215,11 @@ func TestOnlyAnAdminChangesTheRegistry(t *testing.T) {
 func TestADocumentIsAppliedWholeOrNotAtAll(t *testing.T) {
 	h := openFleet(t)
 	before := h.Size()
-	_, err := h.Apply(t.Context(), admin, document(t, `{"registry": "v1", "agents": {"agent-004": {}, "Agent-004": {}}}`), false, false)
+	_, err := h.Apply(t.Context(), admin, document(t, `{"registry": "v1", "agents": {"agent-004": {}, "Agent-004": {}}}`), gate.ApplyOptions{})
 	if !isCode(err, kernel.Invalid) || h.Size() != before {
 		t.Errorf("Apply = %v, and %d entries", err, h.Size()-before)
 	}
-	a, err := h.Apply(t.Context(), admin, document(t, `{"registry": "v1", "agents": {"agent-004": {}}}`), true, true)
+	a, err := h.Apply(t.Context(), admin, document(t, `{"registry": "v1", "agents": {"agent-004": {}}}`), gate.ApplyOptions{DryRun: true, Prune: true})
 	if err != nil || h.Size() != before || len(a.Changes) != 7 || a.Version != 2 {
 		t.Errorf("a dry run = %+v, %v, and %d entries", a, err, h.Size()-before)
 	}
@@ -525,6 +525,36 @@ func TestATokenIsWorthWhatItsPrincipalIs(t *testing.T) {
 	status("agent-001", registry.Retired)
 	if works(laptop) || works(one) {
 		t.Errorf("without its role, and retired: person-002's token works %v, the agent's %v", works(laptop), works(one))
+	}
+	h.sound(t)
+}
+
+func TestADocumentIsAppliedWithItsReasonAndOnlyToTheVersionExpected(t *testing.T) {
+	h := openFleet(t)
+	one, two := uint64(1), uint64(2)
+	apply := func(role string, expect *uint64) (gate.Application, error) {
+		d := document(t, `{"registry": "v1", "agents": {"agent-002": {"attributes": {"role": "`+role+`"}}}}`)
+		return h.Apply(t.Context(), admin, d, gate.ApplyOptions{Reason: "ticket 7", Expect: expect})
+	}
+	if _, err := apply("junior", &two); !isCode(err, kernel.Conflict) {
+		t.Errorf("with a version that is not there: %v", err)
+	}
+	a, err := apply("junior", &one)
+	if err != nil || a.Version != 2 || len(a.Changes) != 1 || len(a.Warnings) != 0 {
+		t.Errorf("Apply = %+v, %v", a, err)
+	}
+	all := h.entries(t)
+	if e := all[len(all)-1]; e.Registry == nil || e.Registry.Reason != "ticket 7" {
+		t.Errorf("recorded %+v", e)
+	}
+	if _, err := apply("sre", &one); !isCode(err, kernel.Conflict) || len(h.entries(t)) != len(all) {
+		t.Errorf("with the version before: %v", err)
+	}
+	if a, err = apply("wizard", nil); err != nil || len(a.Warnings) != 1 {
+		t.Errorf("a role that the schema does not have: %+v, %v, want a warning", a.Warnings, err)
+	}
+	if _, err := h.Apply(t.Context(), admin, document(t, fleetDocument), gate.ApplyOptions{Reason: "a\nb"}); !isCode(err, kernel.Invalid) {
+		t.Errorf("a reason of two lines: %v", err)
 	}
 	h.sound(t)
 }

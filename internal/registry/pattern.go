@@ -1,6 +1,9 @@
 package registry
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A pattern is a text, or a prefix that ends in *; * alone matches everything.
 
@@ -20,6 +23,11 @@ func within(inner, outer string) bool {
 		return false
 	}
 	return inner == outer || wide && strings.HasPrefix(prefix, bound)
+}
+
+// MatchesAny reports whether a pattern means one of some names.
+func MatchesAny(pattern string, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return matches(pattern, n) })
 }
 
 // covers reports whether the capability speaks of an action on a resource.

@@ -71,7 +71,7 @@ func (s *Snapshot) add(object any) {
 	case uint64:
 		s.version = o
 	case *Principal:
-		s.members[o.ID] = &member{Principal: *o, trusted: trusted(o)}
+		s.members[o.ID] = &member{Principal: *o, trusted: o.Trusted()}
 	case *Resource:
 		s.resources[Target{o.Type, o.ID}] = o
 	case *Delegation:
@@ -81,8 +81,9 @@ func (s *Snapshot) add(object any) {
 	}
 }
 
-// trusted is what requests may not contradict.
-func trusted(p *Principal) map[string]any {
+// Trusted is what requests may not contradict: Attributes, and owner, groups
+// and roles where there are any. It must not be changed.
+func (p *Principal) Trusted() map[string]any {
 	if p.Owner == "" && len(p.Groups)+len(p.Roles) == 0 {
 		return p.Attributes
 	}

@@ -289,7 +289,7 @@ func openGate(t *testing.T, s store.Store, shard int) *gate.Gate {
 		t.Fatal(err)
 	}
 	if shard == 0 {
-		if _, err := g.Apply(t.Context(), operator, set.Registry, false, false); err != nil {
+		if _, err := g.Apply(t.Context(), operator, set.Registry, gate.ApplyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -172,6 +172,6 @@ func (n *node) found(p *eval.Program, files []pdl.File, d registry.Document) err
 	if err := n.gate.Activate(context.Background(), operator, p, files); err != nil {
 		return err
 	}
-	_, err := n.gate.Apply(context.Background(), operator, d, false, false)
+	_, err := n.gate.Apply(context.Background(), operator, d, gate.ApplyOptions{})
 	return err
 }
