@@ -123,7 +123,8 @@ func storeError(err error) error {
 		errors.Is(err, postgres.ErrAltered), errors.Is(err, postgres.ErrUnsafe):
 		return kernel.Errorf(kernel.Internal, "%v", err)
 	}
-	return kernel.Errorf(kernel.Unavailable, "%v", err).WithHint("\"kernel store status\" says whether the database can be reached")
+	return kernel.Errorf(kernel.Unavailable, "%v", err).
+		WithHint("start the database, or correct --store (KERNEL_STORE): it has to answer at that address, and let that user in")
 }
 
 // openSigned opens the store and the signer of its log. Of a file it is known

@@ -134,7 +134,7 @@ func (g *Gate) Listed(ctx context.Context, caller kernel.Caller, q ApprovalQuery
 			return nil, unavailable("the approvals could not be read")
 		}
 		if program == nil {
-			return nil, unavailable("no policy is active")
+			return nil, noPolicy()
 		}
 		shown, ok, err := g.listed(ctx, caller, program, rec.Key)
 		if err != nil {

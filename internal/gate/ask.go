@@ -46,7 +46,7 @@ func (g *Gate) asked(ctx context.Context, caller kernel.Caller, ask Ask, what st
 	query := url.Values{"agent": {ask.Request.Agent.ID}, "action": {ask.Request.Action}}
 	if err := g.submit(ctx, &job{apply: func(b *batch) (err error) {
 		if program, in.Now = b.program, b.now; program == nil {
-			return unavailable("no policy is active")
+			return noPolicy()
 		}
 		st := standing(b.registry, program, &ask.Request, b.now)
 		in.Standing = &st

@@ -470,6 +470,13 @@ func unavailable(format string, args ...any) error {
 		WithHint("nothing is allowed; try again")
 }
 
+// noPolicy is the refusal of everything until a policy decides.
+func noPolicy() error {
+	return kernel.Errorf(kernel.Unavailable, "no decision: no policy is active").WithHint(pushOne)
+}
+
+const pushOne = "push one with `kernel policies push`, and let it decide with `kernel policies activate`; or start with --policies"
+
 // logChanged is the refusal of everything once the log turned out not to be
 // the one that was signed.
 func logChanged() error {

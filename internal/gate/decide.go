@@ -123,7 +123,7 @@ func (g *Gate) decide(b *batch, j *job, q *question) (kernel.Decision, error) {
 	}
 	evaluator := g.evaluatorOf(b.program)
 	if evaluator == nil {
-		return kernel.Decision{}, unavailable("no policy is active")
+		return kernel.Decision{}, noPolicy()
 	}
 	st := standing(b.registry, b.program, &q.Request, b.now)
 	known := st.Know(q.Request)

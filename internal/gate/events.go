@@ -81,7 +81,7 @@ func (g *Gate) told(r Report) (subject kernel.Request, private *store.Private, e
 // the batch count.
 func (g *Gate) report(b *batch, caller kernel.Caller, door string, subject kernel.Request, private *store.Private) (Reported, error) {
 	if b.program == nil {
-		return Reported{}, unavailable("no policy is active")
+		return Reported{}, noPolicy()
 	}
 	st := standing(b.registry, b.program, &subject, b.now)
 	if err := b.program.CheckEvent(&subject, st); err != nil {

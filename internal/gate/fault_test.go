@@ -3,6 +3,7 @@ package gate_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -63,11 +64,12 @@ func TestReadinessShowsAStoreThatCannotBeWritten(t *testing.T) {
 func TestNothingIsDecidedWithoutAPolicy(t *testing.T) {
 	h := &house{store: &storetest.Memory{}}
 	h.reopen(t, nil)
-	if _, err := h.Decide(t.Context(), gateway, ship("agent-001", "development", "")); !isCode(err, kernel.Unavailable) {
-		t.Errorf("Decide = %v", err)
-	}
-	if err := h.Ready(t.Context()); !isCode(err, kernel.Unavailable) {
-		t.Errorf("Ready = %v", err)
+	_, decide := h.Decide(t.Context(), gateway, ship("agent-001", "development", ""))
+	for call, err := range map[string]error{"Decide": decide, "Ready": h.Ready(t.Context())} {
+		var e *kernel.Error
+		if !errors.As(err, &e) || e.Code != kernel.Unavailable || !strings.Contains(e.Hint, "kernel policies activate") {
+			t.Errorf("%s = %v, want %s with the hint to activate one", call, err, kernel.Unavailable)
+		}
 	}
 }
 

@@ -203,7 +203,7 @@ func (g *Gate) PolicyVersion() string {
 // not be written when last tried. In the second case it tries again.
 func (g *Gate) Ready(ctx context.Context) error {
 	if g.program.Load() == nil {
-		return kernel.Errorf(kernel.Unavailable, "no policy is active")
+		return kernel.Errorf(kernel.Unavailable, "no policy is active").WithHint(pushOne)
 	}
 	if g.changed.Load() {
 		return logChanged()

@@ -112,7 +112,7 @@ func (g *Gate) decided(ctx context.Context, c grant.Claims) (ledger.Entry, kerne
 // stillStands reports what changed since a decision that it rests on.
 func (g *Gate) stillStands(b *batch, was *ledger.Decided, r *kernel.Request) error {
 	if b.program == nil {
-		return unavailable("no policy is active")
+		return noPolicy()
 	}
 	again := "ask for another decision"
 	st := standing(b.registry, b.program, r, b.now)

@@ -143,7 +143,7 @@ func (g *Gate) secondPrivate(f *first) (*store.Private, error) {
 func (s *sitting) evaluate() error {
 	g, b, program := s.gate, s.batch, s.batch.program
 	if program == nil {
-		return unavailable("no policy is active")
+		return noPolicy()
 	}
 	request := s.first.request
 	s.standing = standing(b.registry, program, &request, b.now)

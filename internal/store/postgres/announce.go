@@ -83,7 +83,7 @@ func (db *DB) listen(ctx context.Context) (err error) {
 	}
 	config := db.pool.Config().ConnConfig
 	if db.ear.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
-		return err
+		return inOneLine(err)
 	}
 	_, err = db.ear.conn.Exec(ctx, "LISTEN kernel")
 	return err

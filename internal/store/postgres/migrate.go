@@ -102,7 +102,7 @@ func alone(ctx context.Context, url string, f func(*pgx.Conn) error) (err error)
 		err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
 	}
 	if err != nil {
-		return fmt.Errorf("store %s: %w", Redact(url), err)
+		return fmt.Errorf("store %s: %w", Redact(url), inOneLine(err))
 	}
 	return nil
 }

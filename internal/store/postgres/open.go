@@ -175,5 +175,5 @@ func (db *DB) with(ctx context.Context, factor int, use func(context.Context, *p
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return err
+	return inOneLine(err)
 }
