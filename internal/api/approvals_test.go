@@ -10,6 +10,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 	"github.com/strixlabs/execution-kernel/internal/token"
@@ -38,7 +39,7 @@ func (h *house) register(document string) {
 	must(h.t, json.Unmarshal([]byte(document), &tree))
 	doc, err := registry.ReadDocument(tree)
 	must(h.t, err)
-	_, err = h.gate.Apply(h.t.Context(), admin, doc, false, false)
+	_, err = h.gate.Apply(h.t.Context(), admin, doc, gate.ApplyOptions{})
 	must(h.t, err)
 }
 
