@@ -23,7 +23,9 @@ func TestWhatNoCheckpointVouchesForIsSaid(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		k := &cli{stdout: &out}
-		err := k.printReport(ledger.Report{Entries: 8, Trust: c.trust}, false, false)
+		err := k.printReport(ledger.Report{
+			Entries: 8, Trust: c.trust, Shards: []ledger.ShardReport{{Entries: 8, Signed: c.trust.Size}},
+		}, false, false)
 		if (err == nil) != c.ok || strings.Contains(out.String(), "after it") != (c.want != "") || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%+v: %v, printed %q, want %q", c.trust, err, out.String(), c.want)
 		}
