@@ -227,7 +227,7 @@ func TestOnlyWhoMayActForTheAgentRedeemsAndOnlyTheRedeemerSettles(t *testing.T) 
 		{kernel.RoleGateway, "settle", `{"outcome":"succeeded"}`, http.StatusConflict, kernel.GrantNotRedeemed},
 		{kernel.RoleGateway, "redeem", redeemBody(d.Grant.Token), http.StatusOK, ""},
 		{kernel.RoleAdmin, "settle", `{"outcome":"succeeded"}`, http.StatusForbidden, kernel.GrantWrongRedeemer},
-		{kernel.RoleAgent, "settle", `{"outcome":"succeeded"}`, http.StatusForbidden, kernel.GrantWrongRedeemer},
+		{kernel.RoleAgent, "settle", `{"outcome":"succeeded"}`, http.StatusNotFound, kernel.NotFound}, // not its own: there is none
 		{kernel.RoleGateway, "settle", `{"outcome":"fine"}`, http.StatusBadRequest, kernel.Invalid},
 		{kernel.RoleGateway, "settle", `{"outcome":"succeeded","no_effect":true}`, http.StatusBadRequest, kernel.Invalid},
 		{kernel.RoleGateway, "settle", `{"outcome":"succeeded","result":"ok"}`, http.StatusBadRequest, kernel.Invalid},
