@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ func (c *cli) logListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List entries, the newest first",
 		Long: `List entries, the newest first. Times are RFC 3339 or a duration back from now.
+Of entries other than decisions DECISION is what changed, and ID what it changed.
 With --json each entry is one line. A log that several kernels write has several
 shards: they are listed as one, in the order of their instants, or one by --shard.
 
@@ -162,7 +164,7 @@ func (c *cli) list(ctx context.Context, log *app.Log, shards []int, q store.Quer
 
 func (c *cli) printRow(w io.Writer, row app.Row) {
 	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", row.Seq, row.Instant.Format("2006-01-02T15:04:05.000Z"), cell(row.Kind),
-		cell(row.Caller), cell(row.Agent), cell(row.Action), cell(row.Decision), cell(row.ID))
+		cell(row.Caller), cell(row.Agent), cell(row.Action), cell(cmp.Or(row.Decision, row.Change)), cell(cmp.Or(row.ID, row.Object)))
 	if row.Problem != "" {
 		fmt.Fprintf(w, "  CHANGED: %s", safe(row.Problem))
 	}

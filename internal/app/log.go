@@ -57,6 +57,8 @@ type Row struct {
 	Agent    string    `json:"agent,omitzero"`
 	Action   string    `json:"action,omitzero"`
 	Decision string    `json:"decision,omitzero"`
+	Change   string    `json:"change,omitzero"` // of other kinds: what the entry says happened
+	Object   string    `json:"object,omitzero"` // of other kinds: to what
 	Leaf     string    `json:"leaf"`
 	Problem  string    `json:"problem,omitzero"` // why the entry was changed after it was written
 }
@@ -70,9 +72,7 @@ func rowOf(row store.Entry) Row {
 		r.Problem = err.Error()
 	}
 	r.Instant, r.Kind, r.Caller = e.Instant.UTC(), string(e.Kind()), e.Caller
-	if d := e.Decision; d != nil {
-		r.ID, r.Agent, r.Action, r.Decision = d.ID, d.Agent, d.Action, d.Verdict.Decision.String()
-	}
+	r.says(e)
 	return r
 }
 
