@@ -27,8 +27,9 @@ type Approval struct {
 	Agent         string             `json:"agent"`
 	Owner         string             `json:"owner,omitzero"`
 	AskedBy       string             `json:"asked_by"`
-	Request       json.RawMessage    `json:"request"`        // exactly what would be done
-	RequestDigest string             `json:"request_digest"` // what a vote names
+	AskedByName   string             `json:"asked_by_name,omitzero"` // of a token that is nobody's
+	Request       json.RawMessage    `json:"request"`                // exactly what would be done
+	RequestDigest string             `json:"request_digest"`         // what a vote names
 	RiskLevel     string             `json:"risk_level"`
 	Rules         []string           `json:"rules"`
 	Reason        string             `json:"reason"`

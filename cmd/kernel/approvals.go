@@ -116,7 +116,7 @@ func (c *cli) showApproval(a client.Approval) error {
 	line("decision", a.Decision)
 	line("agent", a.Agent)
 	line("owner", a.Owner)
-	line("asked by", a.AskedBy)
+	line("asked by", asker(a))
 	line("request", string(a.Request))
 	line("digest", a.RequestDigest)
 	line("risk", a.RiskLevel)
@@ -136,6 +136,14 @@ func (c *cli) showApproval(a client.Approval) error {
 	}
 	line("you", map[bool]string{true: "may vote", false: a.MayNot}[a.MayVote])
 	return w.Flush()
+}
+
+// asker is who asked: of a token its name, which people know, before its id.
+func asker(a client.Approval) string {
+	if a.AskedByName == "" {
+		return a.AskedBy
+	}
+	return fmt.Sprintf("%s (%s)", a.AskedByName, a.AskedBy)
 }
 
 func orUnnamed(name string) string {

@@ -113,7 +113,7 @@ exit code 0 what was decided may be executed, now and once.`,
 			}
 			text := strings.TrimSpace(string(token))
 			if text == "" {
-				return misuse("there is no token on stdin")
+				return misuse("there is no token on stdin").WithHint("it is grant.token of the decision: kernel grants redeem %s < token", args[0])
 			}
 			g, err := k.Redeem(ctx, args[0], text, digest)
 			if err != nil {
@@ -137,7 +137,7 @@ func (c *cli) grantsSettleCommand() *cobra.Command {
 		Args:    arguments(1, 1, "ID"),
 		RunE: c.connected(func(ctx context.Context, k *client.Client, args []string) error {
 			if s.Outcome == "" {
-				return misuse("--outcome is missing")
+				return misuse("--outcome is missing").WithHint("say --outcome succeeded, failed or abandoned")
 			}
 			g, err := k.Settle(ctx, args[0], s)
 			if err != nil {

@@ -51,7 +51,14 @@ func openError(path string, err error) error {
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	return kernel.Errorf(kernel.Invalid, "%s: %v", path, err)
+	e := kernel.Errorf(kernel.Invalid, "%s: %v", path, err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return e.WithHint("name one that exists; a relative path begins at the folder in which the command runs")
+	case errors.Is(err, fs.ErrPermission):
+		return e.WithHint("let the user who runs the command read it")
+	}
+	return e
 }
 
 // unfinished ends the names of files that writeFile has not renamed yet.

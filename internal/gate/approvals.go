@@ -24,7 +24,8 @@ type ApprovalView struct {
 	Agent      string         `json:"agent"`
 	Owner      string         `json:"owner,omitzero"`
 	AskedBy    string         `json:"asked_by"`
-	Request    any            `json:"request"` // exactly what would be done, in its canonical form
+	AskedName  string         `json:"asked_by_name,omitzero"` // of a token that is nobody's
+	Request    any            `json:"request"`                // exactly what would be done, in its canonical form
 	Digest     string         `json:"request_digest"`
 	Risk       kernel.Risk    `json:"risk_level"`
 	Rules      []string       `json:"rules"`
@@ -194,6 +195,8 @@ func (s *sitting) view(caller kernel.Caller) ApprovalView {
 	}
 	if q.Asker != "" {
 		v.AskedBy = q.Asker
+	} else if id, ok := tokenID(e.Caller); ok {
+		v.AskedName = s.gate.tokens.name(id)
 	}
 	tallies, _ := q.Count(s.Case, s.automatic)
 	for _, t := range tallies {

@@ -38,7 +38,8 @@ func (g *Gate) Redeem(ctx context.Context, caller kernel.Caller, id string, r Re
 	}
 	switch {
 	case claims.ID != id || claims.Issuer != g.cfg.Signer.Origin():
-		return grant.Record{}, kernel.Errorf(kernel.GrantAltered, "the token is of another grant").At("$.grant")
+		return grant.Record{}, kernel.Errorf(kernel.GrantAltered, "the token is of another grant").At("$.grant").
+			WithHint("give the grant's id (grant.id) and token (grant.token) of one and the same decision")
 	case !caller.MaySpeakFor(claims.Agent):
 		return grant.Record{}, kernel.Errorf(kernel.GrantWrongAgent, "the caller may not act for agent %q", claims.Agent).
 			WithHint("redeem it with a token of that agent, or of a gateway that speaks for it")

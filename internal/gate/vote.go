@@ -126,6 +126,12 @@ func (s *sitting) visible(caller kernel.Caller) bool {
 // tokenID is the id of the token that a principal in the log is.
 func tokenID(principal string) (string, bool) { return strings.CutPrefix(principal, "token:") }
 
+// name is what a token is called; empty where it is not known.
+func (t *tokens) name(id string) string {
+	v, _ := t.find(func(t token.Token) bool { return t.ID == id })
+	return v.Name
+}
+
 // revoked reports whether a token was revoked, or is not known.
 func (t *tokens) revoked(id string) bool {
 	v, known := t.find(func(t token.Token) bool { return t.ID == id })

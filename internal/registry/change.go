@@ -81,7 +81,8 @@ func (s *Snapshot) Switch(k Kill) ([]Record, error) {
 func (s *Snapshot) Lift(scope Scope, target string) ([]Record, error) {
 	key := Target{string(scope), target}.key(RecordKill)
 	if _, on := s.records[key]; !on {
-		return nil, kernel.Errorf(kernel.NotFound, "no such kill switch is on")
+		return nil, kernel.Errorf(kernel.NotFound, "no such kill switch is on").
+			WithHint("name it as it was switched on; \"kernel kill list\" shows those that are")
 	}
 	return []Record{{Key: key}}, nil
 }
