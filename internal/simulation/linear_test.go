@@ -328,3 +328,22 @@ func TestTheCheckerFindsGuardsThatNobodyKeeps(t *testing.T) {
 	}
 	t.Error("20 histories did not show it")
 }
+
+// unflushed says that batches are on disk which a power cut took.
+type unflushed struct{ store.Store }
+
+func (u unflushed) Commit(ctx context.Context, b *store.Batch) (store.Outcome, error) {
+	if len(b.Entries) > 0 && b.Entries[0].Kind == "decision" && mathrand.IntN(4) == 0 {
+		return store.Outcome{Status: store.Committed}, nil
+	}
+	return u.Store.Commit(ctx, b)
+}
+
+func TestTheCheckerFindsWhatWasNotFlushed(t *testing.T) {
+	for range 20 {
+		if h := factHistory(t, unflushed{&storetest.Memory{Clock: time.Now}}, 3); !linear(t, factModel, h) {
+			return
+		}
+	}
+	t.Error("20 histories did not show it")
+}
