@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,7 +28,7 @@ while that version is the active one.`,
 		RunE: c.connected(func(ctx context.Context, k *client.Client, args []string) error {
 			to, active, err := findPolicy(ctx, k, args)
 			if err != nil {
-				return err
+				return takesAdmin(err, dry)
 			}
 			if previous != "" && previous != active {
 				return kernel.Errorf(kernel.Conflict, "the active policy is %s", orNone(active)).WithHint("look at the difference to that one, and activate again")
@@ -36,6 +37,10 @@ while that version is the active one.`,
 				return err
 			}
 			if err := k.ActivatePolicy(ctx, to, active, reason); err != nil {
+				return err
+			}
+			if to == active {
+				_, err = fmt.Fprintf(c.stdout, "%s was active already; nothing was changed\n", to)
 				return err
 			}
 			_, err = fmt.Fprintf(c.stdout, "active: %s (before: %s)\n", to, orNone(active))
@@ -47,6 +52,16 @@ while that version is the active one.`,
 	cmd.Flags().StringVar(&previous, "previous", "", "the `VERSION` that must be active until then")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show the difference, and change nothing")
 	return cmd
+}
+
+// takesAdmin says what activating takes to whoever may not even look.
+func takesAdmin(err error, dry bool) error {
+	var e *kernel.Error
+	if dry || !errors.As(err, &e) || e.Code != kernel.Forbidden {
+		return err
+	}
+	return kernel.Errorf(kernel.Forbidden, "%s", e.Message).
+		WithHint("it takes a token with the role admin; with --dry-run auditor is enough")
 }
 
 func orNone(version string) string {
