@@ -8,7 +8,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +30,7 @@ import (
 // commands are what scripts can do beside running programs.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "listening": listening, "remember": remember, "terminate": terminate, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
+		"download": download, "exits": exits, "listening": listening, "remember": remember, "terminate": terminate, "sql": sql, "copydata": copydata, "certificate": certificate, "capture": capture,
 	}
 }
 
@@ -43,6 +45,16 @@ func remember(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the output has no member %s", args[1])
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// download writes what the kernel answers at a path to a file: download PATH FILE.
+func download(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get(ts.Getenv("URL") + args[0])
+	ts.Check(err)
+	defer func() { ts.Check(resp.Body.Close()) }()
+	data, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
 // exits runs a command and wants its exit code: exits 3 kernel eval ….

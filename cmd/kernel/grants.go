@@ -22,7 +22,7 @@ and settles it after. A grant has the id of its decision.`,
 		Example: "  kernel grants list --state redeemed\n  kernel grants show 01KFG8XN3B2M4Q5R6S7T8V9WXY",
 	}
 	onlySubcommands(cmd)
-	cmd.AddCommand(c.grantsListCommand(), c.grantsShowCommand(), c.grantsRedeemCommand(), c.grantsSettleCommand())
+	cmd.AddCommand(c.grantsListCommand(), c.grantsShowCommand(), c.grantsCheckCommand(), c.grantsRedeemCommand(), c.grantsSettleCommand())
 	return cmd
 }
 
