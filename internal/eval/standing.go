@@ -2,7 +2,6 @@ package eval
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 
@@ -66,7 +65,7 @@ func (e *Evaluator) bindStanding(in *Input, now instant) (*kernel.Verdict, error
 		if err := sh.misshapen(&req, in.Standing); err != nil {
 			return nil, err
 		}
-		return firstRefusal(&req, agent, resource), nil
+		return firstRefusal(agent, resource), nil
 	}
 	req.Agent.Attributes, req.Resource.Attributes = agent.values, resource.values
 	if err := e.program.layout.bind(e.frame, sh, &req, now); err != nil {
@@ -172,20 +171,18 @@ func (sec *section) excusing(known map[string]any) *section {
 
 // firstRefusal says what of trusted attributes keeps a request from its rules:
 // conflicts before what is missing, the agent's before the resource's.
-func firstRefusal(req *kernel.Request, agent, resource trusted) *kernel.Verdict {
+func firstRefusal(agent, resource trusted) *kernel.Verdict {
 	for _, t := range []*trusted{&agent, &resource} {
 		if t.conflict != "" {
 			return refusal(kernel.CodeAttributeConflict, "leave it out: the kernel knows it", "the request says %s otherwise than the registry", t.conflict[len("$."):])
 		}
 	}
-	whose := [...]string{fmt.Sprintf("agent %q", clip(req.Agent.ID)), fmt.Sprintf("%s %q", clip(req.Resource.Type), clip(req.Resource.ID))}
-	for i, t := range []*trusted{&agent, &resource} {
-		advice := fmt.Sprintf("ask an administrator to set it for %s in the registry: kernel registry apply", whose[i])
+	for _, t := range []*trusted{&agent, &resource} {
 		if path := t.missing; path != "" && t.why != "" {
-			return refusal(kernel.CodeAttributeMissing, advice, "what the registry says of %s does not fit the schema: %s", path[len("$."):], t.why)
+			return refusal(kernel.CodeAttributeMissing, "ask an administrator", "what the registry says of %s does not fit the schema: %s", path[len("$."):], t.why)
 		}
 		if path := t.missing; path != "" {
-			return refusal(kernel.CodeAttributeMissing, advice, "the registry does not say %s", path[len("$."):])
+			return refusal(kernel.CodeAttributeMissing, "ask an administrator", "the registry does not say %s", path[len("$."):])
 		}
 	}
 	return nil

@@ -126,9 +126,6 @@ func TestWhatTheRegistrySaysComesBeforeTheRules(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if c.want == kernel.CodeAttributeMissing && v.Advice != `ask an administrator to set it for agent "a" in the registry: kernel registry apply` {
-			t.Errorf("%s: the advice is %q", c.name, v.Advice)
-		}
 		early := c.want != kernel.CodeRule
 		if v.Code != c.want || c.reason != "" && early && v.Reason != c.reason {
 			t.Errorf("%s: %s %q, want %s %q", c.name, v.Code, v.Reason, c.want, c.reason)
@@ -199,16 +196,5 @@ func TestUnderAnyAgentOnlyWhatIsTrustedAndStoppedHolds(t *testing.T) {
 		if err != nil || v.Code != c.want {
 			t.Errorf("%s: %s, %v; want %s", c.name, v.Code, err, c.want)
 		}
-	}
-}
-
-func TestTheAdviceNamesTheResourceOfWhichTheRegistryIsWrong(t *testing.T) {
-	p, _ := program(t, fmt.Sprintf(fleet, "agents: registered"))
-	st := known()
-	st.Resource["owner"] = int64(1)
-	v, err := p.Decide(eval.Input{Request: asked(), Now: day, Standing: &st})
-	const want = `ask an administrator to set it for service "svc" in the registry: kernel registry apply`
-	if err != nil || v.Code != kernel.CodeAttributeMissing || v.Advice != want {
-		t.Errorf("Decide = %s %q, %v; want %s %q", v.Code, v.Advice, err, kernel.CodeAttributeMissing, want)
 	}
 }
