@@ -139,7 +139,7 @@ func TestAnApprovalItsDecisionAndItsGrantAreOneCommit(t *testing.T) {
 			must(t, err)
 			switch {
 			case e.Decision != nil:
-				all = append(all, string(e.Decision.Verdict.Decision.String()))
+				all = append(all, e.Decision.Verdict.Decision.String())
 			case e.Approval != nil:
 				all = append(all, e.Approval.Change)
 			case e.Grant != nil:

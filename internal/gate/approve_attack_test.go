@@ -80,25 +80,25 @@ func TestVotesThatDoNotCount(t *testing.T) {
 		attack func(t *testing.T, h *house, d kernel.Decision) error
 		want   kernel.Code
 	}{
-		{"the same person again", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"the same person again", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-003"), ballot(d))
 		}, kernel.Conflict},
 		{"a second token of the same person", func(t *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, h.caller(t, kernel.RoleApprover, "person-003"), ballot(d))
 		}, kernel.Conflict},
-		{"the owner of the agent", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"the owner of the agent", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-001"), ballot(d))
 		}, kernel.Forbidden},
-		{"the agent itself, as an approver", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"the agent itself, as an approver", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("agent-001"), ballot(d))
 		}, kernel.NotFound},
-		{"a token of nobody", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"a token of nobody", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, kernel.Caller{Principal: "token:x", Roles: []kernel.Role{kernel.RoleApprover}}, ballot(d))
 		}, kernel.Forbidden},
-		{"an admin", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"an admin", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, kernel.Caller{Principal: "token:x", Roles: []kernel.Role{kernel.RoleAdmin}, StandsFor: "person-002"}, ballot(d))
 		}, kernel.Forbidden},
-		{"somebody whom nobody asked", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"somebody whom nobody asked", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-005"), ballot(d))
 		}, kernel.NotFound},
 		{"somebody whom the registry does not know", func(t *testing.T, h *house, d kernel.Decision) error {
@@ -138,7 +138,7 @@ func TestVotesThatDoNotCount(t *testing.T) {
 			}
 			return cast(h, voter("person-002"), ballot(d))
 		}, kernel.Conflict},
-		{"a decision of another kind", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"a decision of another kind", func(t *testing.T, h *house, _ kernel.Decision) error {
 			if err := h.Kill(t.Context(), admin, registry.ScopeAction, "deploy", "incident"); err != nil {
 				t.Fatal(err)
 			}

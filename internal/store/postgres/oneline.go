@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// oneLine is an error of the driver, which writes a line for each address that
+// lineError is an error of the driver, which writes a line for each address that
 // it tried, in one line that says each cause once.
-type oneLine struct{ error }
+type lineError struct{ error }
 
-func (e oneLine) Unwrap() error { return e.error }
+func (e lineError) Unwrap() error { return e.error }
 
-func (e oneLine) Error() string {
+func (e lineError) Error() string {
 	var causes []string
 	for line := range strings.Lines(e.error.Error()) {
 		if line = strings.Join(strings.Fields(line), " "); line != "" && !slices.Contains(causes, line) {
@@ -26,5 +26,5 @@ func inOneLine(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "\n") {
 		return err
 	}
-	return oneLine{err}
+	return lineError{err}
 }
