@@ -101,13 +101,13 @@ func TestVotesThatDoNotCount(t *testing.T) {
 		{"somebody whom nobody asked", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-005"), ballot(d))
 		}, kernel.NotFound},
-		{"somebody whom the registry does not know", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"somebody whom the registry does not know", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-999"), ballot(d))
 		}, kernel.NotFound},
 		{"another digest", func(t *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-002"), gate.Ballot{ID: d.ID, Digest: h.ask(t, "other").RequestDigest, Approve: true})
 		}, kernel.Conflict},
-		{"no digest", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"no digest", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-002"), gate.Ballot{ID: d.ID, Approve: true})
 		}, kernel.Invalid},
 		{"a suspended principal", func(t *testing.T, h *house, d kernel.Decision) error {
@@ -120,7 +120,7 @@ func TestVotesThatDoNotCount(t *testing.T) {
 			h.apply(t, strings.Replace(askingPeople, `"person-002": {"roles": ["approver", "sre"], "groups": ["payments"]}`, `"person-002": {"roles": ["approver"]}`, 1))
 			return cast(h, voter("person-002"), ballot(d))
 		}, kernel.NotFound},
-		{"after it expired, to the instant", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"after it expired, to the instant", func(_ *testing.T, h *house, d kernel.Decision) error {
 			h.pass(d.Approval.ExpiresAt.Sub(noon))
 			return cast(h, voter("person-002"), ballot(d))
 		}, kernel.Conflict},
@@ -148,12 +148,12 @@ func TestVotesThatDoNotCount(t *testing.T) {
 			}
 			return cast(h, voter("person-002"), ballot(denied))
 		}, kernel.NotFound},
-		{"a reason with a line break", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"a reason with a line break", func(_ *testing.T, h *house, d kernel.Decision) error {
 			b := ballot(d)
 			b.Reason = "fine\nevent: approval"
 			return cast(h, voter("person-002"), b)
 		}, kernel.Invalid},
-		{"an id that is none", func(t *testing.T, h *house, d kernel.Decision) error {
+		{"an id that is none", func(_ *testing.T, h *house, d kernel.Decision) error {
 			return cast(h, voter("person-002"), gate.Ballot{ID: strings.ToLower(d.ID), Digest: d.RequestDigest, Approve: true})
 		}, kernel.NotFound},
 	} {
