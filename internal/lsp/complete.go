@@ -400,8 +400,9 @@ func (c *completer) valuesOf(path string) {
 		return
 	}
 	actions, types := c.covered()
+	named := strings.TrimSuffix(path, "[]") // the list says which values its elements have
 	for _, s := range c.symbols {
-		if s.Name != path || !reads(s, actions, types) {
+		if s.Name != named || !reads(s, actions, types) {
 			continue
 		}
 		for _, v := range closedValues(s.Type) {

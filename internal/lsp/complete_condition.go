@@ -10,8 +10,8 @@ import (
 
 var (
 	chainAtEnd = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]*)*$`)
-	comparedTo = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+|\baction)\s*(?:==|!=)\s*$`)
-	listedIn   = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+|\baction)\s+in\s*\[[^\]]*$`)
+	comparedTo = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*(?:==|!=)\s*$`)
+	listedIn   = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s+in\s*\[[^\]]*$`)
 	memberOf   = regexp.MustCompile(`^\s*(?:in)\s+([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+)`)
 )
 
@@ -30,13 +30,17 @@ func (c *completer) conditionNames() {
 		root, part = chain[:i+1], chain[i+1:]
 	}
 	c.start = c.column - len([]rune(part))
+	loops := readLoops(strings.TrimSuffix(before, chain))
 	switch {
 	case root == "" && strings.HasSuffix(strings.TrimSuffix(before, part), "."):
-		c.functions(true) // behind a call or a text
+		c.members(loops.resolved(loops.path) + ".") // behind an index, a call or a text
 	case root == "":
+		for _, name := range loops.names() {
+			c.add(name, name, kindVariable, "an element of the list", "")
+		}
 		c.roots()
 	default:
-		c.members(root)
+		c.members(loops.resolved(root))
 	}
 }
 
@@ -76,7 +80,7 @@ func (c *completer) texts(before string) {
 	case "action":
 		c.actions()
 	default:
-		c.valuesOf(path)
+		c.valuesOf(readLoops(before).resolved(path))
 	}
 }
 
@@ -124,6 +128,10 @@ func (c *completer) isRecord(path string) bool {
 func (c *completer) members(root string) {
 	first, _, _ := strings.Cut(root, ".")
 	switch path := strings.TrimSuffix(root, "."); {
+	case strings.HasSuffix(path, "[]"):
+		if !c.elements(root) {
+			c.functions(true) // of a value
+		}
 	case slices.Contains([]string{"agent", "resource", "params", "context", "facts"}, first) && (path == first || c.isRecord(path)):
 		c.attributes(root, func(pdl.Symbol) bool { return true })
 	case path == "variables":

@@ -69,6 +69,7 @@ func FuzzPlace(f *testing.F) {
 	f.Add(tests, 10, 20)
 	f.Add(ruleHead+"    match: {action: [deploy, \"cl", 7, 33)
 	f.Add("\ufeffpdl", 0, 4)
+	f.Add(ruleHead+"    when: params.items[0].a.all(i, [i.b].exists(i, has(i.", 7, 53)
 	f.Fuzz(func(t *testing.T, text string, line, character int) {
 		at := object{"textDocument": object{"uri": "file:///w/p.yaml"}, "position": object{"line": line, "character": character}}
 		said := talk(t, framed(hello(),

@@ -43,7 +43,7 @@ func (s *server) targetAt(d documentParams) *target {
 		}
 		t.word = pathUpToHere.FindString(p.condition)
 		c.start = end - len([]rune(t.word))
-		t.symbols = c.pathSymbols(t.word)
+		t.symbols = c.pathSymbols(readLoops(p.condition).resolved(t.word))
 	} else {
 		t.word = strings.TrimSpace(p.prefix)
 		c.start = p.start
@@ -75,7 +75,7 @@ func (c *completer) pathSymbols(path string) []pdl.Symbol {
 	actions, types := c.covered()
 	return c.find(func(s pdl.Symbol) bool {
 		switch s.Kind {
-		case pdl.AttributeSymbol, pdl.FactSymbol:
+		case pdl.AttributeSymbol, pdl.FactSymbol, pdl.ElementSymbol:
 			return s.Name == path && reads(s, actions, types)
 		case pdl.VariableSymbol:
 			return s.Name == path && s.Owner == c.document()
@@ -181,23 +181,28 @@ func (s *server) hover(d documentParams) any {
 		parts = append(parts, fmt.Sprintf("**%s** (%s)\n\n%s", t.key.Name, need, t.key.About))
 	}
 	for _, symbol := range t.symbols {
-		if part := describe(symbol); !slices.Contains(parts, part) {
+		if part := describe(symbol, t.word); !slices.Contains(parts, part) {
 			parts = append(parts, part)
 		}
 	}
 	return hover{markup{"markdown", strings.Join(parts, "\n\n---\n\n")}, t.rng}
 }
 
-// describe explains a symbol in Markdown.
-func describe(s pdl.Symbol) string {
+// describe explains a symbol in Markdown. An element has the name that a loop
+// gives it, which is how it is written.
+func describe(s pdl.Symbol, word string) string {
 	what := map[pdl.SymbolKind]string{
 		pdl.AttributeSymbol: "attribute", pdl.FactSymbol: "fact", pdl.ResourceTypeSymbol: "resource type", pdl.ActionSymbol: "action",
 		pdl.EventSymbol: "event", pdl.ConstraintSymbol: "constraint", pdl.VariableSymbol: "variable", pdl.ConstantSymbol: "constant",
 		pdl.RuleSymbol: "rule", pdl.CalendarSymbol: "calendar", pdl.ApprovalSymbol: "approval workflow",
 	}[s.Kind]
+	if s.Kind == pdl.ElementSymbol {
+		list, _, _ := strings.Cut(s.Name, "[]")
+		s.Name, what = word, "member of the records in `"+list+"`"
+	}
 	text := fmt.Sprintf("**%s** — %s", s.Name, what)
 	switch {
-	case s.Kind == pdl.AttributeSymbol && s.Owner != "":
+	case (s.Kind == pdl.AttributeSymbol || s.Kind == pdl.ElementSymbol) && s.Owner != "":
 		text += " of `" + s.Owner + "`"
 	case s.Kind == pdl.AttributeSymbol && s.File == "":
 		text += " that always exists"

@@ -20,16 +20,19 @@ cases:
     expect: {decision: DENY, rules: [p/r]}
 `
 
+// A question is asked at a word.
+type question struct {
+	name, marked string
+	word         string   // what the range covers
+	says         []string // in the explanation
+	leads        []string // file: line
+}
+
 // TestHoverAndDefinition asks at a word what it is, and where it is declared.
 func TestHoverAndDefinition(t *testing.T) {
 	c := started(t, map[string]string{"schema.yaml": schema, "p.yaml": policy, "t.yaml": tests})
 	files := map[string]string{"schema.yaml": schema, "p.yaml": policy, "t.yaml": tests}
-	for _, k := range []struct {
-		name, marked string
-		word         string   // what the range covers
-		says         []string // in the explanation
-		leads        []string // file: line
-	}{
+	for _, k := range []question{
 		{"an attribute in a condition", ruleHead + "    match: {action: deploy}\n    when: '\"🦓\" == agent.te‸am'", "agent.team", []string{"string(..64)", "attribute"}, []string{"schema.yaml:   team: string(..64)"}},
 		{"its root does not", ruleHead + "    when: ag‸ent.team == \"x\"", "", nil, nil},
 		{"an optional attribute", ruleHead + "    when: has(agent.ow‸ner)", "agent.owner", []string{"optional", "has(agent.owner)"}, []string{`schema.yaml:   "owner?": string`}},
@@ -55,52 +58,56 @@ func TestHoverAndDefinition(t *testing.T) {
 		{"a comment", ruleHead + "    effect: DENY # agent.ro‸le", "", nil, nil},
 		{"nothing", ruleHead + "‸\n", "", nil, nil},
 	} {
-		t.Run(k.name, func(t *testing.T) {
-			for _, end := range []string{"\n", "\r\n"} {
-				file := "q.yaml"
-				if strings.Contains(k.marked, "kind: test") {
-					file = "t.yaml"
-				}
-				at := c.at(file, strings.ReplaceAll(k.marked, "\n", end))
-				files[file] = strings.Replace(k.marked, "‸", "", 1)
-				var h *struct {
-					Contents struct{ Value string }
-					Range    textRange
-				}
-				if err := json.Unmarshal(c.call("textDocument/hover", at), &h); err != nil {
-					t.Fatal(err)
-				}
-				var places []struct {
-					URI   string
-					Range textRange
-				}
-				if err := json.Unmarshal(c.call("textDocument/definition", at), &places); err != nil {
-					t.Fatal(err)
-				}
-				if (h == nil) != (k.word == "") {
-					t.Fatalf("hover = %+v, want %q", h, k.word)
-				}
-				if h != nil && slice(files[file], h.Range) != k.word {
-					t.Errorf("hover covers %q, want %q", slice(files[file], h.Range), k.word)
-				}
-				for _, want := range k.says {
-					if !strings.Contains(h.Contents.Value, want) {
-						t.Errorf("hover says %q, want %q in it", h.Contents.Value, want)
-					}
-				}
-				var lines []string
-				for _, p := range places {
-					name := p.URI[strings.LastIndexByte(p.URI, '/')+1:]
-					lines = append(lines, name+": "+strings.Split(files[name], "\n")[p.Range.Start.Line])
-					word := strings.Trim(slice(files[name], p.Range), `"?`)
-					if k.word != "" && !strings.HasSuffix(k.word, word) {
-						t.Errorf("the definition covers %q of %q", word, k.word)
-					}
-				}
-				if strings.Join(lines, "\n") != strings.Join(k.leads, "\n") {
-					t.Errorf("definition leads to %q, want %q", lines, k.leads)
-				}
+		t.Run(k.name, func(t *testing.T) { k.check(t, c, files) })
+	}
+}
+
+// check asks with both ends of lines.
+func (k question) check(t *testing.T, c *client, files map[string]string) {
+	t.Helper()
+	for _, end := range []string{"\n", "\r\n"} {
+		file := "q.yaml"
+		if strings.Contains(k.marked, "kind: test") {
+			file = "t.yaml"
+		}
+		at := c.at(file, strings.ReplaceAll(k.marked, "\n", end))
+		files[file] = strings.Replace(k.marked, "‸", "", 1)
+		var h *struct {
+			Contents struct{ Value string }
+			Range    textRange
+		}
+		if err := json.Unmarshal(c.call("textDocument/hover", at), &h); err != nil {
+			t.Fatal(err)
+		}
+		var places []struct {
+			URI   string
+			Range textRange
+		}
+		if err := json.Unmarshal(c.call("textDocument/definition", at), &places); err != nil {
+			t.Fatal(err)
+		}
+		if (h == nil) != (k.word == "") {
+			t.Fatalf("hover = %+v, want %q", h, k.word)
+		}
+		if h != nil && slice(files[file], h.Range) != k.word {
+			t.Errorf("hover covers %q, want %q", slice(files[file], h.Range), k.word)
+		}
+		for _, want := range k.says {
+			if !strings.Contains(h.Contents.Value, want) {
+				t.Errorf("hover says %q, want %q in it", h.Contents.Value, want)
 			}
-		})
+		}
+		var lines []string
+		for _, p := range places {
+			name := p.URI[strings.LastIndexByte(p.URI, '/')+1:]
+			lines = append(lines, name+": "+strings.Split(files[name], "\n")[p.Range.Start.Line])
+			word := strings.Trim(slice(files[name], p.Range), `"?`)
+			if word == "" || !strings.HasSuffix(k.word, word) {
+				t.Errorf("the definition covers %q of %q", word, k.word)
+			}
+		}
+		if strings.Join(lines, "\n") != strings.Join(k.leads, "\n") {
+			t.Errorf("definition leads to %q, want %q", lines, k.leads)
+		}
 	}
 }

@@ -23,6 +23,7 @@ const (
 	RuleSymbol     // of a policy, or a row of a table
 	CalendarSymbol
 	ApprovalSymbol
+	ElementSymbol // a member of the records of a list: params.files[].path
 )
 
 // A Symbol is something that a document declares and others may name.
@@ -30,7 +31,7 @@ type Symbol struct {
 	Kind     SymbolKind
 	Name     string // as it is named: agent.role, deploy, data.limits.cents, changes/production
 	Owner    string // of params: the action; of resource attributes: the type; of variables: the document
-	Type     Type   // of attributes, facts and constants; zero when it cannot be read
+	Type     Type   // of attributes, elements, facts and constants; zero when it cannot be read
 	Text     string // what stands behind the name: a type, an expression, how values merge
 	Optional bool
 	Pos      // of the name; without a file for what always exists
@@ -222,28 +223,33 @@ func (decl declaration) collect(d *DocumentOutline, root, n *node, path []string
 		case !last:
 			decl.collect(d, root, p.value, path[1:], owner)
 		case step == "*":
-			d.Symbols = append(d.Symbols, decl.named(d, p.key, p.value, owner))
-			decl.nested(d, p, owner)
+			decl.attribute(d, p, owner)
 		case p.value.kind == scalar && p.value.text != "":
 			d.Symbols = append(d.Symbols, decl.named(d, p.value, p.value, owner))
 		}
 	}
 }
 
+// attribute collects what a key declares, and what is inside of that.
+func (decl declaration) attribute(d *DocumentOutline, p pair, owner string) {
+	s := decl.named(d, p.key, p.value, owner)
+	d.Symbols = append(d.Symbols, s)
+	if s.Kind == AttributeSymbol && s.Type.IsRecords() {
+		d.Symbols = append(d.Symbols, elements(s, typeNode(p.value))...)
+	}
+	decl.nested(d, p, owner)
+}
+
 // nested collects what is inside a record.
 func (decl declaration) nested(d *DocumentOutline, p pair, owner string) {
-	record := p.value
-	if record.kind == mapping && isLongForm(record) {
-		record = record.member("type")
-	}
+	record := typeNode(p.value)
 	if decl.symbol != AttributeSymbol || record.kind != mapping || strings.Count(decl.prefix, ".") > maxRecords {
 		return
 	}
 	name, _ := strings.CutSuffix(p.key.text, "?")
 	decl.prefix += name + "."
 	for _, member := range record.pairs {
-		d.Symbols = append(d.Symbols, decl.named(d, member.key, member.value, owner))
-		decl.nested(d, member, owner)
+		decl.attribute(d, member, owner)
 	}
 }
 
@@ -275,7 +281,7 @@ func (decl declaration) named(d *DocumentOutline, name, value *node, owner strin
 			value = value.member("merge")
 		}
 		s.Text = value.text
-	case ResourceTypeSymbol, CalendarSymbol, ApprovalSymbol: // their name says it all
+	case ResourceTypeSymbol, CalendarSymbol, ApprovalSymbol, ElementSymbol: // their name says it all
 	}
 	return s
 }
@@ -302,10 +308,16 @@ func (n *node) width() int {
 	return max(1, width)
 }
 
-func typeBehind(value *node) (string, Type) {
+// typeNode is where the type of an attribute stands.
+func typeNode(value *node) *node {
 	if value.kind == mapping && isLongForm(value) {
-		value = value.member("type")
+		return value.member("type")
 	}
+	return value
+}
+
+func typeBehind(value *node) (string, Type) {
+	value = typeNode(value)
 	if value.kind == mapping {
 		c := &compiler{seen: map[Diagnostic]bool{}}
 		t, _ := c.record(value, owner{}, "")

@@ -134,3 +134,37 @@ func TestOutlineKnowsWhatTheCompilerKnows(t *testing.T) {
 		}
 	}
 }
+
+const outlinedLists = `kind: schema
+name: s
+agent:
+  "zoo's": string # 🦓
+  a: {first: 'list({é: int})', second: 'list({path: string})', "third?": "list({\"mode?\": enum(path:x, to), path: string}, ..4)"}
+context:
+  folded: >-
+    list({name: string,
+          "kind?": enum(a, b)})
+  escaped: "list({\x6eame: bool})"
+  words: list(string)
+`
+
+// TestOutlineListsTheMembersInLists: each where its name stands in the type; a
+// list whose type is not right has none.
+func TestOutlineListsTheMembersInLists(t *testing.T) {
+	var got []string
+	for _, s := range pdl.Outline(pdl.File{Name: "a.yaml", Data: []byte("pdl: v1\n---\n" + outlinedLists)})[1].Symbols {
+		if s.Kind == pdl.ElementSymbol {
+			line := []rune(strings.Split("pdl: v1\n---\n"+outlinedLists, "\n")[s.Line-1])
+			got = append(got, fmt.Sprintf("%s %s %v %d:%s", s.Name, s.Text, s.Optional, s.Line, string(line[s.Col-1:s.EndCol-1])))
+		}
+	}
+	want := []string{
+		"agent.a.second[].path string(..4096) false 7:path",
+		"agent.a.third[].mode enum(path:x, to) true 7:mode", "agent.a.third[].path string(..4096) false 7:path",
+		"context.folded[].kind enum(a, b) true 11:kind", "context.folded[].name string(..4096) false 10:name",
+		"context.escaped[].name bool false 12:escaped",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Outline =\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
