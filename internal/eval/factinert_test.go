@@ -49,6 +49,7 @@ func TestNoFieldOfAFactIsInert(t *testing.T) {
 	changes := map[string][2]string{
 		"Attribute": {"deploys_1h: {", "deploys_60m: {"},
 		"Event":     {"tested_1h_at?: {event: tests_passed, by: [resource.id, params.version]", "tested_1h_at?: {event: deploy, by: [resource.id, params.version]"},
+		"Reported":  {"tested_1h_at?: {event: tests_passed, by: [resource.id, params.version]", "tested_1h_at?: {event: deploy, by: [resource.id, params.version]"}, // an action instead of what is reported
 		"Measure":   {"by: [agent.id], count: true, within: 1h}", "by: [agent.id], sum: params.cents, within: 1h}"},
 		"Of":        {"sum: params.cents", "sum: params.version"},
 		"By":        {"deploys_24h: {event: deploy, by: [agent.id]", "deploys_24h: {event: deploy, by: [agent.id, resource.id]"},
