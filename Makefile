@@ -129,6 +129,10 @@ longrun: ## compare N evaluations with cel-go's own, of conditions and of bundle
 proverun: ## hold N points of random bundles in formulas against the evaluator, from SEED on
 	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOfFormulas$$' -points $(N) -seed $(SEED)
 
+.PHONY: faults
+faults: ## plant every fault in evaluator and encoder, where make test plants every third
+	@$(GO) test ./internal/eval ./internal/formula -count 1 -timeout 0 -run '^TestPlantedFaultsAreCaught$$' -every-fault
+
 .PHONY: bench-prove
 bench-prove: ## measure what kernel prove asks of 100 and of 1,000 rules
 	@$(GO) test ./internal/prove -run '^$$' -bench . -benchtime 1x -timeout 0

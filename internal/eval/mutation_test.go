@@ -2,6 +2,7 @@ package eval_test
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,6 +113,8 @@ var faults = []fault{
 	default`},
 }
 
+var everyFault = flag.Bool("every-fault", false, "plant all faults, not every third")
+
 // TestPlantedFaultsAreCaught builds the package with faults in it and expects
 // the corpus to fail for each, and to pass when none is switched on. A quick
 // look with -short is at some of them.
@@ -121,7 +124,7 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 		t.Fatalf("the corpus fails without a fault: %v\n%s", err, out)
 	}
 	for i, f := range faults {
-		if testing.Short() && i%9 != 0 {
+		if !*everyFault && (i%3 != 0 || testing.Short() && i%9 != 0) {
 			continue
 		}
 		if out, err := runPlanted(binary, f.name); err == nil {
