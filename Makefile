@@ -56,7 +56,7 @@ test: ## every test, with everything it needs (Go modules and tools are fetched)
 	@$(MAKE) --no-print-directory prove EVERY=4
 	$(say) 'examples and benchmarks'
 	@$(MAKE) --no-print-directory modules
-	$(say) 'fuzz, 1s each'
+	$(say) 'fuzz, ten inputs each'
 	@$(MAKE) --no-print-directory fuzz T=10x
 	$(say) 'all tests passed'
 

@@ -13,7 +13,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	[ -e /etc/postgresql-common/createcluster.conf ] ||
 		echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 	export DEBIAN_FRONTEND=noninteractive
-	{ apt-get update && apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold postgresql; } >/dev/null 2>&1 || true
+	{ apt-get update || true; apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold postgresql; } >/dev/null 2>&1 || true
 	have && exit 0
 fi
 if [ "${CI:-}" = true ]; then

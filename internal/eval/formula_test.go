@@ -38,7 +38,7 @@ func pointSession(t *testing.T, name string) *solver.Session {
 		t.Fatal(err)
 	}
 	if err != nil {
-		t.Skipf("there is no solver to ask: %v", err)
+		t.Skipf("LEFT OUT: %v", err)
 	}
 	s := solver.New(list[0], solver.Limits{Timeout: 10 * time.Second})
 	t.Cleanup(s.Close)

@@ -87,26 +87,46 @@ func (g *Gate) prepare(caller kernel.Caller, ask Ask) (*question, error) {
 	if err != nil {
 		return nil, kernel.Errorf(kernel.Invalid, "the request has no canonical form").At("$")
 	}
+	private, err := g.salted(canonical)
+	if err != nil {
+		return nil, err
+	}
+	return &question{Ask: ask, caller: caller, private: private}, nil
+}
+
+// salted is the private part of an entry about a request in its canonical form.
+func (g *Gate) salted(canonical []byte) (*store.Private, error) {
 	salt := make([]byte, ledger.SaltSize)
 	if _, err := io.ReadFull(g.cfg.Rand, salt); err != nil {
 		return nil, unavailable("no randomness for the record")
 	}
-	return &question{Ask: ask, caller: caller, private: ledger.NewPrivate(salt, canonical)}, nil
+	return ledger.NewPrivate(salt, canonical), nil
 }
 
 // check refuses what no row of the log could hold. Doors have checked their
 // input already; here one bad string would cost every decision of its batch.
 func (a Ask) check() error {
-	for _, s := range []struct{ path, text string }{
+	err := checkTexts([]placed{
 		{"$.agent.id", a.Request.Agent.ID}, {"$.action", a.Request.Action},
 		{"$.request_id", a.Request.RequestID}, {"$.timestamp", a.ClaimedAt}, {"$", a.Door},
-	} {
-		if !utf8.ValidString(s.text) || strings.ContainsRune(s.text, 0) {
-			return kernel.Errorf(kernel.Invalid, "not UTF-8, or a U+0000 in it").At(s.path)
-		}
+	})
+	if err != nil {
+		return err
 	}
 	if a.Request.Agent.ID == "" || a.Request.Action == "" {
 		return kernel.Errorf(kernel.Invalid, "a request names an agent and an action").At("$")
+	}
+	return nil
+}
+
+// A placed text is one of a request, and where it stands.
+type placed struct{ path, text string }
+
+func checkTexts(texts []placed) error {
+	for _, s := range texts {
+		if !utf8.ValidString(s.text) || strings.ContainsRune(s.text, 0) {
+			return kernel.Errorf(kernel.Invalid, "not UTF-8, or a U+0000 in it").At(s.path)
+		}
 	}
 	return nil
 }

@@ -2,11 +2,8 @@ package gate
 
 import (
 	"context"
-	"io"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/history"
@@ -60,21 +57,16 @@ func (g *Gate) Report(ctx context.Context, caller kernel.Caller, r Report) (repo
 // told makes of a report what is recorded of it: a request whose action is the
 // event.
 func (g *Gate) told(r Report) (subject kernel.Request, private *store.Private, err error) {
-	for _, s := range []struct{ path, text string }{{"$.event", r.Event}, {"$.agent.id", r.Agent}, {"$.resource.id", r.Resource.ID}} {
-		if !utf8.ValidString(s.text) || strings.ContainsRune(s.text, 0) {
-			return subject, nil, kernel.Errorf(kernel.Invalid, "not UTF-8, or a U+0000 in it").At(s.path)
-		}
+	if err := checkTexts([]placed{{"$.event", r.Event}, {"$.agent.id", r.Agent}, {"$.resource.id", r.Resource.ID}}); err != nil {
+		return subject, nil, err
 	}
 	subject = kernel.Request{Agent: kernel.Agent{ID: r.Agent}, Action: r.Event, Resource: r.Resource, Params: r.Params}
 	canonical, err := subject.Canonical()
 	if err != nil {
 		return subject, nil, kernel.Errorf(kernel.Invalid, "the event has no canonical form").At("$")
 	}
-	salt := make([]byte, ledger.SaltSize)
-	if _, err := io.ReadFull(g.cfg.Rand, salt); err != nil {
-		return subject, nil, unavailable("no randomness for the record")
-	}
-	return subject, ledger.NewPrivate(salt, canonical), nil
+	private, err = g.salted(canonical)
+	return subject, private, err
 }
 
 // report adds an event to a batch, and to the history that later decisions of

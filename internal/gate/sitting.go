@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/oklog/ulid/v2"
@@ -96,7 +95,7 @@ func (g *Gate) look(ctx context.Context, id string, urgent bool, act func(*sitti
 	if err != nil {
 		return err
 	}
-	private, err := g.secondPrivate(f)
+	private, err := g.salted(f.row.Private.Request) // of a second decision about the request
 	if err != nil {
 		return err
 	}
@@ -127,15 +126,6 @@ func (s *sitting) whole(err error) error {
 		return fmt.Errorf("%w: %w", errPanic, err)
 	}
 	return err
-}
-
-// secondPrivate is the private part of a second decision about a request.
-func (g *Gate) secondPrivate(f *first) (*store.Private, error) {
-	salt := make([]byte, ledger.SaltSize)
-	if _, err := io.ReadFull(g.cfg.Rand, salt); err != nil {
-		return nil, unavailable("no randomness for the record")
-	}
-	return ledger.NewPrivate(salt, f.row.Private.Request), nil
 }
 
 // evaluate decides the request again, by what holds at this instant. The
