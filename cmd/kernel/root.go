@@ -166,12 +166,12 @@ func (c *cli) sources(cmd *cobra.Command) (app.Sources, error) {
 
 // A textFlag is a string flag whose help shows what stands for its value.
 type textFlag struct {
-	value       *string
-	placeholder string
+	value   *string
+	metavar string
 }
 
-func newText(placeholder string, value *string) *textFlag { return &textFlag{value, placeholder} }
+func newText(metavar string, value *string) *textFlag { return &textFlag{value, metavar} }
 
 func (t *textFlag) String() string     { return *t.value }
 func (t *textFlag) Set(s string) error { *t.value = s; return nil }
-func (t *textFlag) Type() string       { return t.placeholder }
+func (t *textFlag) Type() string       { return t.metavar }
