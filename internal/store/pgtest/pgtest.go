@@ -165,8 +165,16 @@ func (c *Cluster) run(name string, args ...string) error {
 // server outlives a test binary that was killed.
 //
 // A server that was killed leaves children that end a moment later, and until
-// then another does not start: so it is tried again.
-const watch = `while :; do "$@" & server=$!; sleep 0.1; kill -0 $server 2>/dev/null && break; wait $server; n=$((${n:-0}+1)); test $n -lt 100 || exit 1; done
+// then another ends soon after it started: so it is tried again until one says,
+// in its own file, that it is ready.
+const watch = `says() { test "$(sed -n 1p "$1/postmaster.pid" 2>/dev/null)" = $server && sed -n 8p "$1/postmaster.pid" | grep -Eq '^(ready|standby)'; }
+while :; do
+	"$@" & server=$!
+	until says "$3" || ! kill -0 $server 2>/dev/null; do sleep 0.05; done
+	kill -0 $server 2>/dev/null && break
+	wait $server; n=$((${n:-0}+1)); test $n -lt 100 || exit 1
+	sleep 0.1
+done
 cat >/dev/null; kill -QUIT $server 2>/dev/null; wait $server`
 
 // Restart starts the server, with settings as name=value, after it was stopped
