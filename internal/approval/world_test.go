@@ -46,10 +46,10 @@ type world struct {
 	workflows map[string]pdl.Approval
 }
 
-func snapshot(t *testing.T) *registry.Snapshot {
+func snapshot(t *testing.T, text string) *registry.Snapshot {
 	t.Helper()
 	var tree any
-	if err := json.Unmarshal([]byte(people), &tree); err != nil {
+	if err := json.Unmarshal([]byte(text), &tree); err != nil {
 		t.Fatal(err)
 	}
 	doc, err := registry.ReadDocument(tree)
@@ -86,7 +86,7 @@ func asking(t *testing.T) *world {
 	t.Helper()
 	w := &world{automatic: map[string][]string{}, workflows: map[string]pdl.Approval{}}
 	w.Case = approval.Case{
-		Registry: snapshot(t), Now: noon, Authors: []string{"author"}, Chain: []string{"agent-002"},
+		Registry: snapshot(t, people), Now: noon, Authors: []string{"author"}, Chain: []string{"agent-002"},
 		Workflow: func(name string) (pdl.Approval, bool) { a, ok := w.workflows[name]; return a, ok },
 		Request: kernel.Request{
 			Agent: kernel.Agent{ID: "agent-001", Attributes: map[string]any{"owner": "owner"}}, Action: "deploy",
@@ -96,6 +96,16 @@ func asking(t *testing.T) *world {
 	w.workflow("w", 2, "role sre")
 	w.q = approval.Question{ID: "01KB000000000000000000000A", Agent: "agent-001", Action: "deploy", Caller: "token:T", Asker: "asker"}
 	return w
+}
+
+// unrole takes the role of sre-2.
+func (w *world) unrole(t *testing.T) {
+	t.Helper()
+	const has = `"sre-2":   {"roles": ["sre"], `
+	if !strings.Contains(people, has) {
+		t.Fatal("sre-2 has no role to take")
+	}
+	w.Registry = snapshot(t, strings.Replace(people, has, `"sre-2": {`, 1))
 }
 
 // workflow adds a workflow, or replaces it.
