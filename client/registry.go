@@ -23,10 +23,20 @@ type Principal struct {
 
 // A Capability is what an agent may ask for at all.
 type Capability struct {
-	Actions   []string  `json:"actions"` // names, or beginnings of them and a * at the end
-	Resources []Target  `json:"resources"`
-	Expires   time.Time `json:"expires,omitzero"` // zero: never
-	Lend      int       `json:"lend,omitzero"`    // how many times in a row it may be lent on
+	Actions   []string         `json:"actions"` // names, or beginnings of them and a * at the end
+	Resources []Target         `json:"resources"`
+	Limits    map[string]Limit `json:"limits,omitzero"`  // by path: params.NAME or resource.NAME
+	Expires   time.Time        `json:"expires,omitzero"` // zero: never
+	Lend      int              `json:"lend,omitzero"`    // how many times in a row it may be lent on
+}
+
+// A Limit bounds one value of a request: by Min, Max or both, or by In, or by
+// Prefix.
+type Limit struct {
+	Min    *int64 `json:"min,omitzero"`
+	Max    *int64 `json:"max,omitzero"`
+	In     []any  `json:"in,omitzero"` // texts, or integers, or true and false
+	Prefix string `json:"prefix,omitzero"`
 }
 
 // A Target is a pattern of resources.

@@ -26,6 +26,7 @@ type registration struct {
 	groups, roles       []string
 	capability, dropped string
 	actions, resources  []string
+	limits              []string
 	expires             time.Duration
 	lend                int
 	options             client.ApplyOptions
@@ -90,9 +91,10 @@ func (c *cli) register(cmd *cobra.Command, r *registration) {
 	f.StringArrayVar(&r.attributes, "attribute", nil, "a trusted attribute, `NAME=VALUE`; the value as in JSON, or else a text; may be repeated")
 	f.StringArrayVar(&r.groups, "group", nil, "a `GROUP` it is in; may be repeated")
 	f.StringArrayVar(&r.roles, "role", nil, "a `ROLE` it has; may be repeated")
-	f.StringVar(&r.capability, "capability", "", "the `NAME` of a capability of an agent, which the next four flags describe")
+	f.StringVar(&r.capability, "capability", "", "the `NAME` of a capability of an agent, which the next five flags describe")
 	f.StringArrayVar(&r.actions, "action", nil, "an action, a `PATTERN`: a name, or the beginning of one and a *; may be repeated")
 	f.StringArrayVar(&r.resources, "resource", nil, "a resource, `TYPE=ID`, both patterns; may be repeated")
+	limitFlag(f, &r.limits)
 	f.DurationVar(&r.expires, "expires", 0, "how long the capability lasts, a `DURATION` such as 8h (default: for ever)")
 	f.IntVar(&r.lend, "lend", 0, "how many `TIMES` in a row it may be lent on")
 	f.StringVar(&r.options.Reason, "reason", "", "why, for people: recorded `TEXT`")
@@ -205,8 +207,8 @@ func (r *registration) changeCapabilities(about map[string]any) error {
 			return err
 		}
 		all[r.capability] = c
-	case len(r.actions)+len(r.resources)+r.lend > 0 || r.expires != 0:
-		return misuse("--action, --resource, --expires and --lend describe a capability: name it with --capability")
+	case len(r.actions)+len(r.resources)+len(r.limits)+r.lend > 0 || r.expires != 0:
+		return misuse("--action, --resource, --limit, --expires and --lend describe a capability: name it with --capability")
 	}
 	if about["capabilities"] = all; len(all) == 0 {
 		delete(about, "capabilities")
@@ -227,7 +229,14 @@ func (r *registration) described() (map[string]any, error) {
 		}
 		resources = append(resources, map[string]any{"type": kind, "id": id})
 	}
+	limits, err := limitsTree(r.limits)
+	if err != nil {
+		return nil, err
+	}
 	c := map[string]any{"actions": texts(r.actions), "resources": resources}
+	if len(limits) > 0 {
+		c["limits"] = limits
+	}
 	switch {
 	case r.expires != 0 && r.expires < time.Second:
 		return nil, misuse("--expires is a time from now: 8h")

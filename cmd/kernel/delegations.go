@@ -28,7 +28,7 @@ takes the role admin or auditor.`,
 
 func (c *cli) lendCommand() *cobra.Command {
 	var d client.Delegation
-	var resources []string
+	var resources, limits []string
 	var expires time.Duration
 	cmd := &cobra.Command{
 		Use:   "lend --from AGENT --to AGENT --of CAPABILITY",
@@ -49,6 +49,10 @@ what the lender has, now or later, and ends with it.`,
 		if expires < time.Second {
 			return misuse("--expires is a time from now: 8h")
 		}
+		var err error
+		if d.Limits, err = limitsOf(limits); err != nil {
+			return err
+		}
 		d.Expires = app.Clock().Add(expires).UTC().Truncate(time.Second)
 		lent, err := k.Lend(ctx, d)
 		if err != nil {
@@ -63,6 +67,7 @@ what the lender has, now or later, and ends with it.`,
 	cmd.Flags().StringVar(&d.Of, "of", "", "the `CAPABILITY` of the lender, or the id of a delegation to it")
 	cmd.Flags().StringArrayVar(&d.Actions, "action", nil, "an action, a `PATTERN`: a name, or the beginning of one and a *; may be repeated")
 	cmd.Flags().StringArrayVar(&resources, "resource", nil, "a resource, `TYPE=ID`, both patterns; may be repeated")
+	limitFlag(cmd.Flags(), &limits)
 	cmd.Flags().DurationVar(&expires, "expires", 0, "how long, a `DURATION` such as 8h")
 	cmd.Flags().IntVar(&d.Lend, "lend", 0, "how many `TIMES` in a row it may be lent on")
 	return cmd

@@ -100,10 +100,18 @@ type principalView struct {
 }
 
 type capabilityView struct {
-	Actions   []string     `json:"actions"`
-	Resources []targetView `json:"resources"`
-	Expires   time.Time    `json:"expires,omitzero"`
-	Lend      int          `json:"lend,omitzero"`
+	Actions   []string             `json:"actions"`
+	Resources []targetView         `json:"resources"`
+	Limits    map[string]limitView `json:"limits,omitzero"`
+	Expires   time.Time            `json:"expires,omitzero"`
+	Lend      int                  `json:"lend,omitzero"`
+}
+
+type limitView struct {
+	Min    *int64 `json:"min,omitzero"`
+	Max    *int64 `json:"max,omitzero"`
+	In     []any  `json:"in,omitzero"`
+	Prefix string `json:"prefix,omitzero"`
 }
 
 type targetView struct {
@@ -115,6 +123,12 @@ func viewOfCapability(c registry.Capability) capabilityView {
 	v := capabilityView{Actions: c.Actions, Expires: c.Expires, Lend: c.Lend}
 	for _, t := range c.Resources {
 		v.Resources = append(v.Resources, targetView(t))
+	}
+	for _, l := range c.Limits {
+		if v.Limits == nil {
+			v.Limits = map[string]limitView{}
+		}
+		v.Limits[l.Path] = limitView{Min: l.Min, Max: l.Max, In: l.In, Prefix: l.Prefix}
 	}
 	return v
 }

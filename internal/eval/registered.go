@@ -21,8 +21,8 @@ type Warning struct {
 
 // Warn compares a registry document with the schema: attributes that it does
 // not declare or that do not fit, resource types and actions that it does not
-// have, and attributes that only the registry may say and does not. It returns
-// the first 100.
+// have, limits that no request can be within, and attributes that only the
+// registry may say and does not. It returns the first 100.
 func (p *Program) Warn(d registry.Document) []Warning {
 	w := warner{schema: p.schema, layout: p.layout}
 	for i := range d.Principals {
@@ -77,6 +77,7 @@ func (w *warner) agent(at string, a *registry.Principal) {
 				w.add(path+".resources", "the schema has no resource type "+x.Type, suggest.DidYouMean(x.Type, types))
 			}
 		}
+		w.limits(path+".limits", c)
 	}
 }
 

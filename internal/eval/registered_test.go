@@ -23,6 +23,7 @@ resources:
     environment: {type: "enum(staging, production)", from: registry}
 actions:
   deploy: {resource: service}
+  refund: {resource: service, params: {cents: "int(0..500)", "unit?": "enum(EUR, USD)", to: list(string), "*": json, dry: bool, card: {number: string}}}
 `
 
 func TestWhatOfARegistryTheSchemaDoesNotReadIsWarnedOf(t *testing.T) {
@@ -31,6 +32,7 @@ func TestWhatOfARegistryTheSchemaDoesNotReadIsWarnedOf(t *testing.T) {
 	agent := func(attributes, capability string) string {
 		return `"agents": {"a": {"attributes": {` + attributes + `}, "capabilities": {"c": {` + capability + `}}}}`
 	}
+	const refunds = `"actions": ["refund"], "resources": [{"type": "service", "id": "*"}]`
 	const covers = `"actions": ["dep*"], "resources": [{"type": "*", "id": "*"}]`
 	for _, c := range []struct{ document, want string }{
 		{agent(good, covers), ""},
@@ -42,6 +44,17 @@ func TestWhatOfARegistryTheSchemaDoesNotReadIsWarnedOf(t *testing.T) {
 		{agent(`"role": "sre", "limits": {"cents": 101}`, covers), "$.agents.a.attributes.limits.cents: "},
 		{agent(good, `"actions": ["deploi"], "resources": [{"type": "service", "id": "*"}]`), `$.agents.a.capabilities.c.actions: the schema has no action deploi; did you mean "deploy"?`},
 		{agent(good, `"actions": ["*"], "resources": [{"type": "servic", "id": "*"}]`), "$.agents.a.capabilities.c.resources: the schema has no resource type servic"},
+		{agent(good, `"limits": {"params.cents": {"max": 500}, "params.unit": {"in": ["EUR", "GBP"]}, "params.to": {"prefix": "a"}, "params.other.deep": {"in": [1]}}, `+refunds), ""},
+		{agent(good, `"limits": {"params.dry": {"in": [false]}, "params.card.number": {"prefix": "4"}, "params.unit": {"prefix": "E"}, "resource.environment": {"in": ["staging"]}}, `+refunds), ""},
+		{agent(good, `"limits": {"params.cents": {"min": 501}}, `+refunds), "$.agents.a.capabilities.c.limits['params.cents']: no int(0..500) is within it: action refund is never covered"},
+		{agent(good, `"limits": {"params.cents": {"prefix": "5"}}, `+refunds), "$.agents.a.capabilities.c.limits['params.cents']: prefix is for texts"},
+		{agent(good, `"limits": {"params.cents": {"in": ["5"]}}, `+refunds), "$.agents.a.capabilities.c.limits['params.cents']: an integer is wanted, not a string"},
+		{agent(good, `"limits": {"params.unit": {"in": ["GBP"]}}, `+refunds), `$.agents.a.capabilities.c.limits['params.unit']: "GBP" is none of the declared values`},
+		{agent(good, `"limits": {"params.unit": {"prefix": "G"}}, `+refunds), "$.agents.a.capabilities.c.limits['params.unit']: none of the declared values begins so"},
+		{agent(good, `"limits": {"params.to": {"max": 5}}, `+refunds), "$.agents.a.capabilities.c.limits['params.to']: min and max are for integers"},
+		{agent(good, `"limits": {"params.card.numbr": {"prefix": "4"}}, `+refunds), "$.agents.a.capabilities.c.limits['params.card.numbr']: action refund has no params.card.numbr"},
+		{agent(good, `"limits": {"params.cents": {"max": 5}}, `+covers), `$.agents.a.capabilities.c.limits['params.cents']: action deploy has no params.cents: it is never covered`},
+		{agent(good, `"limits": {"resource.enviroment": {"in": ["staging"]}}, `+refunds), `$.agents.a.capabilities.c.limits['resource.enviroment']: resource type service has no resource.enviroment: it is never covered; did you mean "environment"?`},
 		{`"resources": {"servise": {"svc/a": {}}}`, `$.resources.servise: the schema has no resource type servise; did you mean "service"?`},
 		{`"resources": {"service": {"s": {}}}`, "$.resources.service.s.environment: the registry alone may say it, and does not"},
 		{`"resources": {"service": {"s": {"environment": "staging", "x": 1}}}`, "$.resources.service.s.x: the schema declares no such attribute"},

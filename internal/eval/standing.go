@@ -72,10 +72,19 @@ func (e *Evaluator) bindStanding(in *Input, now instant) (*kernel.Verdict, error
 		return nil, err
 	}
 	if e.program.schema.Registered && in.Standing.Capability == "" {
-		return refusal(kernel.CodeCapabilityMissing, "ask an administrator for a capability that covers it", "agent %q has no capability for %s on %s %q",
-			clip(req.Agent.ID), sh.actionName, sh.resourceType, clip(req.Resource.ID)), nil
+		return sh.uncovered(&req, in.Standing), nil
 	}
 	return nil, nil
+}
+
+// uncovered is the verdict on what no capability covers.
+func (sh *shape) uncovered(req *kernel.Request, st *registry.Standing) *kernel.Verdict {
+	hint, limit := "ask an administrator for a capability that covers it", ""
+	if st.Limit != "" {
+		hint, limit = "ask for less, or an administrator for a wider capability", ": "+st.Limit
+	}
+	return refusal(kernel.CodeCapabilityMissing, hint, "agent %q has no capability for %s on %s %q%s",
+		clip(req.Agent.ID), sh.actionName, sh.resourceType, clip(req.Resource.ID), limit)
 }
 
 // A trusted is one object of the request with what the registry knows of it.

@@ -115,6 +115,9 @@ func TestWhatTheRegistrySaysComesBeforeTheRules(t *testing.T) {
 		}, kernel.CodeAttributeMissing, "what the registry says of agent.badge.number does not fit the schema: number is required"},
 		{"no capability", func(_ *kernel.Request, st *registry.Standing) { st.Capability = "" },
 			kernel.CodeCapabilityMissing, `agent "a" has no capability for deploy on service "svc"`},
+		{"a capability whose limit it is beyond", func(_ *kernel.Request, st *registry.Standing) {
+			st.Capability, st.Limit = "", "by all, params.speed is at most 5"
+		}, kernel.CodeCapabilityMissing, `agent "a" has no capability for deploy on service "svc": by all, params.speed is at most 5`},
 		{"what the request may say itself", func(r *kernel.Request, st *registry.Standing) {
 			st.Resource, r.Agent.Attributes["mood"] = nil, "fine"
 		}, kernel.CodeRule, ""},

@@ -36,7 +36,7 @@ func (g *Gate) readRegistry(ctx context.Context) (*registry.Snapshot, error) {
 // standing is what a registry says of a request, as far as a program looks at it.
 func standing(s *registry.Snapshot, p *eval.Program, r *kernel.Request, now time.Time) registry.Standing {
 	return p.Narrow(s.Standing(registry.Question{
-		Agent: r.Agent.ID, Action: r.Action, ResourceType: r.Resource.Type, ResourceID: r.Resource.ID, Now: now,
+		Agent: r.Agent.ID, Action: r.Action, ResourceType: r.Resource.Type, ResourceID: r.Resource.ID, Params: r.Params, Now: now,
 	}), r.Resource.Type)
 }
 

@@ -89,6 +89,16 @@ func golden(t *testing.T) map[string]ledger.Entry {
 				},
 			}
 		}),
+		"decision-limit": with(9, func(e *ledger.Entry) {
+			e.Decision = &ledger.Decided{
+				ID: "01KB0000000000000000000008", Agent: "agent-002", Action: "issue_refund", Commitment: commitment,
+				Standing: registry.Standing{Version: 13, Status: registry.Active, Limit: "by refund, params.amount_cents is at most 100000"},
+				Verdict: kernel.Verdict{
+					Decision: kernel.Deny, RiskLevel: kernel.Critical, Constraints: map[string]any{}, Reason: "no capability",
+					Code: kernel.CodeCapabilityMissing, Rules: []string{}, PolicyVersion: version,
+				},
+			}
+		}),
 		"decision-killed": with(9, func(e *ledger.Entry) {
 			e.Decision = &ledger.Decided{
 				ID: "01KB0000000000000000000007", Agent: "agent-002", Action: "deploy_service", Commitment: commitment,

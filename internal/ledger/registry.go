@@ -25,6 +25,7 @@ type wireStanding struct {
 	Capability string          `json:"capability"`
 	Chain      []string        `json:"chain"`
 	Killed     string          `json:"killed"`
+	Limit      string          `json:"limit"`
 	Resource   jsontext.Value  `json:"resource"`
 	Status     registry.Status `json:"status"`
 	Version    uint64          `json:"version"`
@@ -46,6 +47,7 @@ func (c *canonical) standing(st registry.Standing) {
 		texts(c, "chain", st.Chain)
 	}
 	c.textIfAny("killed", st.Killed)
+	c.textIfAny("limit", st.Limit)
 	c.values("resource", st.Resource)
 	c.textIfAny("status", string(st.Status))
 	c.integer("version", int64(st.Version))
@@ -68,7 +70,7 @@ func standingFromWire(w *wireStanding) (st registry.Standing, err error) {
 	if w == nil {
 		return st, nil
 	}
-	st = registry.Standing{Version: w.Version, Killed: w.Killed, Status: w.Status, Capability: w.Capability, Chain: w.Chain}
+	st = registry.Standing{Version: w.Version, Killed: w.Killed, Status: w.Status, Capability: w.Capability, Chain: w.Chain, Limit: w.Limit}
 	if st.Agent, err = valuesFromWire(w.Agent); err == nil {
 		st.Resource, err = valuesFromWire(w.Resource)
 	}

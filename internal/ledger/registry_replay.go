@@ -118,7 +118,7 @@ func (f *fold) compareStanding(e Entry, r *kernel.Request, p *eval.Program) erro
 		return err
 	}
 	want := p.Narrow(s.Standing(registry.Question{
-		Agent: r.Agent.ID, Action: r.Action, ResourceType: r.Resource.Type, ResourceID: r.Resource.ID, Now: e.Instant,
+		Agent: r.Agent.ID, Action: r.Action, ResourceType: r.Resource.Type, ResourceID: r.Resource.ID, Params: r.Params, Now: e.Instant,
 	}), r.Resource.Type)
 	if got.Version != want.Version || !got.Same(want) {
 		return fmt.Errorf("it was decided by version %d of the registry, of which its entry says something else than the entries before it (version %d)", got.Version, want.Version)

@@ -63,6 +63,9 @@ func (c Capability) Within(other Capability) string {
 			return "the resource " + t.Type + " " + t.ID
 		}
 	}
+	if wider := widerLimit(c.Limits, other.Limits); wider != "" {
+		return wider
+	}
 	if !other.Expires.IsZero() && (c.Expires.IsZero() || c.Expires.After(other.Expires)) {
 		return "its end"
 	}

@@ -18,6 +18,7 @@ var (
 	principalID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$`)
 	smallName   = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 	attribute   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	limited     = regexp.MustCompile(`^(params|resource)(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
 	ulidText    = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Z]{25}$`)
 )
 
@@ -202,7 +203,7 @@ func (rd *reader) capabilities(at string, v any) []Capability {
 		if len(id) > 128 || !smallName.MatchString(id) {
 			rd.fail(path, "small letters, digits, _ and -, beginning with a letter", "%q is no id of a capability", clip(id))
 		}
-		c := rd.capability(path, rd.object(path, m[id], "actions", "resources", "expires", "lend"))
+		c := rd.capability(path, rd.object(path, m[id], "actions", "resources", "limits", "expires", "lend"))
 		c.ID = id
 		list = append(list, c)
 	}
@@ -220,6 +221,9 @@ func (rd *reader) capability(at string, m map[string]any) (c Capability) {
 	}
 	if len(c.Actions) == 0 || len(c.Resources) == 0 {
 		rd.fail(at, `write ["*"] and [{type: "*", id: "*"}] for all of them`, "a capability names actions and resources")
+	}
+	if v, there := m["limits"]; there {
+		c.Limits = rd.limits(at+".limits", v)
 	}
 	if v, there := m["expires"]; there {
 		c.Expires = rd.instant(at+".expires", v)

@@ -112,6 +112,9 @@ func (c Capability) tree() map[string]any {
 		resources[i] = map[string]any{"type": t.Type, "id": t.ID}
 	}
 	tree := map[string]any{"actions": listOf(c.Actions), "resources": resources}
+	if len(c.Limits) > 0 {
+		tree["limits"] = limitsTree(c.Limits)
+	}
 	if !c.Expires.IsZero() {
 		tree["expires"] = c.Expires.UTC().Format(time.RFC3339Nano)
 	}
@@ -191,7 +194,7 @@ func decodeResource(id string, tree any) (any, error) {
 }
 
 // ReadDelegation reads what somebody wants to lend: a tree of from, to, of,
-// actions, resources, expires and lend. Its id is made when it is recorded.
+// actions, resources, limits, expires and lend. Its id is made when it is recorded.
 func ReadDelegation(tree any) (Delegation, error) {
 	rd := reader{}
 	d := rd.lent(tree)
@@ -211,7 +214,7 @@ func decodeDelegation(id string, tree any) (any, error) {
 }
 
 func (rd *reader) lent(tree any) Delegation {
-	top := rd.object("$", tree, "from", "to", "of", "actions", "resources", "expires", "lend")
+	top := rd.object("$", tree, "from", "to", "of", "actions", "resources", "limits", "expires", "lend")
 	return Delegation{
 		From: rd.id("$.from", top["from"]), To: rd.id("$.to", top["to"]), Of: rd.text("$.of", top["of"]),
 		Capability: rd.capability("$", top),

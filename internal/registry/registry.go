@@ -38,6 +38,9 @@ const (
 	MaxNames        = 256    // groups or roles of one principal
 	MaxCapabilities = 64     // of one agent, and delegations to one
 	MaxPatterns     = 64     // of actions, and of resources, in one capability
+	MaxLimits       = 32     // of one capability
+	MaxValues       = 256    // that a limit lists
+	MaxText         = 1_024  // bytes of a text that a limit names
 	MaxLend         = 8      // times that a capability may be lent on
 	MaxKills        = 1_000
 	MaxChanges      = 10_000 // in one change of the registry
@@ -57,11 +60,13 @@ type Principal struct {
 }
 
 // A Capability is what an agent may ask for at all: each of the actions on
-// each of the resources. Whether it is allowed is for the policy to say.
+// each of the resources, with values within the limits. Whether it is allowed
+// is for the policy to say.
 type Capability struct {
 	ID        string    // within its agent; [a-z][a-z0-9_-]*
 	Actions   []string  // patterns; never empty
 	Resources []Target  // never empty
+	Limits    []Limit   // all hold; sorted by Path
 	Expires   time.Time // the first instant at which it is gone; zero: never
 	Lend      int       // how many times in a row it may be lent on; 0: not at all
 }

@@ -359,10 +359,36 @@ func TestWhateverTheChildMayTheParentMay(t *testing.T) {
 	patterns := []string{"*", "a*", "ab*", "abc", "ab", "a", "b", "b*", "bc"}
 	texts := []string{"a", "ab", "abc", "abcd", "b", "bc", "bcd", "c"}
 	pick := func(from []string) string { return from[random.IntN(len(from))] }
+	number := func() *int64 {
+		if n := int64(random.IntN(8)); n < 6 {
+			return &n
+		}
+		return nil
+	}
+	limit := func(path string) registry.Limit {
+		switch random.IntN(4) {
+		case 0:
+			return registry.Limit{Path: path, In: []any{int64(random.IntN(3)), int64(3 + random.IntN(3))}}
+		case 1:
+			return registry.Limit{Path: path, In: []any{pick(texts)}}
+		case 2:
+			return registry.Limit{Path: path, Prefix: pick(texts)}
+		}
+		l := registry.Limit{Path: path, Min: number(), Max: number()}
+		if l.Min == nil && l.Max == nil || l.Min != nil && l.Max != nil && *l.Min > *l.Max {
+			l.Min, l.Max = nil, new(int64)
+		}
+		return l
+	}
 	draw := func() (c registry.Capability) {
 		for range 1 + random.IntN(3) {
 			c.Actions = append(c.Actions, pick(patterns))
 			c.Resources = append(c.Resources, registry.Target{Type: pick(patterns), ID: pick(patterns)})
+		}
+		for _, path := range []string{"params.x", "params.y"} {
+			if random.IntN(3) == 0 {
+				c.Limits = append(c.Limits, limit(path))
+			}
 		}
 		c.Lend, c.Expires = random.IntN(4), noon.Add(time.Duration(1+random.IntN(4))*time.Minute)
 		return c
@@ -370,6 +396,9 @@ func TestWhateverTheChildMayTheParentMay(t *testing.T) {
 	lent := 0
 	for range 20_000 {
 		parent, child := draw(), draw()
+		if random.IntN(2) == 0 {
+			child.Actions, child.Resources = parent.Actions, parent.Resources // what is left to differ are the limits
+		}
 		parent.ID = "p"
 		s := build(t, agent("a", parent), agent("b"))
 		r, err := s.Lend(registry.Delegation{ID: id(1), From: "a", To: "b", Of: "p", Capability: child}, noon)
@@ -382,6 +411,10 @@ func TestWhateverTheChildMayTheParentMay(t *testing.T) {
 			q := registry.Question{
 				Agent: "b", Action: pick(texts), ResourceType: pick(texts), ResourceID: pick(texts),
 				Now: noon.Add(time.Duration(random.IntN(300)) * time.Second),
+			}
+			q.Params = map[string]any{"x": int64(random.IntN(7)), "y": pick(texts)}
+			if random.IntN(2) == 0 {
+				q.Params["x"], q.Params["y"] = pick(texts), []any{int64(random.IntN(7)), int64(random.IntN(7))}
 			}
 			may := s.Standing(q).Capability != ""
 			if q.Agent = "a"; may && s.Standing(q).Capability == "" {

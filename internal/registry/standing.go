@@ -13,6 +13,7 @@ import (
 type Question struct {
 	Agent, Action            string
 	ResourceType, ResourceID string
+	Params                   map[string]any // of the request; limits look at them
 	Now                      time.Time
 }
 
@@ -29,11 +30,12 @@ type Standing struct {
 	Resource   map[string]any `json:"resource,omitzero"`   // what is trusted of the resource; nil: it is not registered
 	Capability string         `json:"capability,omitzero"` // the capability, or delegation, that covers the request; empty: none does
 	Chain      []string       `json:"chain,omitzero"`      // who lent it, from the agent whose own it is on; empty: it is the agent's own
+	Limit      string         `json:"limit,omitzero"`      // without a Capability: the limit of one that the request is beyond, in words
 }
 
 // IsZero reports whether the registry has nothing to say.
 func (st Standing) IsZero() bool {
-	return st.Version == 0 && st.Killed == "" && st.Status == "" && st.Agent == nil && st.Resource == nil && st.Capability == "" && st.Chain == nil
+	return st.Version == 0 && st.Killed == "" && st.Status == "" && st.Agent == nil && st.Resource == nil && st.Capability == "" && st.Chain == nil && st.Limit == ""
 }
 
 // Know returns the request with what the registry says of its agent and its
@@ -58,7 +60,7 @@ func known(said, trusted map[string]any) map[string]any {
 // Same reports whether two standings say the same, whatever happened to others
 // between their versions.
 func (st Standing) Same(other Standing) bool {
-	return st.Killed == other.Killed && st.Status == other.Status && st.Capability == other.Capability &&
+	return st.Killed == other.Killed && st.Status == other.Status && st.Capability == other.Capability && st.Limit == other.Limit &&
 		slices.Equal(st.Chain, other.Chain) && sameValues(st.Agent, other.Agent) && sameValues(st.Resource, other.Resource)
 }
 
@@ -80,27 +82,43 @@ func (s *Snapshot) Standing(q Question) Standing {
 		return st
 	}
 	st.Status, st.Agent = m.Status, m.trusted
-	st.Capability, st.Chain = s.capability(m, q)
+	s.cover(&st, m, q)
 	return st
 }
 
-// capability finds what covers a request: the agent's own first, then what was
-// lent to it, each in the order of their ids.
-func (s *Snapshot) capability(m *member, q Question) (id string, chain []string) {
+// cover finds what covers a request: the agent's own first, then what was lent
+// to it, each in the order of their ids. When nothing does, it says the first
+// limit that is all that is in the way.
+func (s *Snapshot) cover(st *Standing, m *member, q Question) {
 	for i := range m.Capabilities {
-		if c := &m.Capabilities[i]; c.holds(q) {
-			return c.ID, nil
+		c := &m.Capabilities[i]
+		if !c.holds(q) {
+			continue
 		}
+		limit := c.beyond(c.ID, q.Params, st.Resource)
+		if limit == "" {
+			st.Capability, st.Limit = c.ID, ""
+			return
+		}
+		keepFirst(&st.Limit, limit)
 	}
 	for _, d := range m.lent {
-		if chain := s.chain(d, q); chain != nil {
-			return d.ID, chain
+		chain, limit := s.chain(d, q, st.Resource)
+		if limit == "" && chain != nil {
+			st.Capability, st.Chain, st.Limit = d.ID, chain, ""
+			return
 		}
+		keepFirst(&st.Limit, limit)
 	}
-	return "", nil
 }
 
-// holds reports whether a capability covers a request now.
+func keepFirst(kept *string, text string) {
+	if *kept == "" {
+		*kept = text
+	}
+}
+
+// holds reports whether a capability covers a request now, its limits apart.
 func (c *Capability) holds(q Question) bool {
 	return (c.Expires.IsZero() || q.Now.Before(c.Expires)) && c.covers(q.Action, q.ResourceType, q.ResourceID)
 }
@@ -108,28 +126,31 @@ func (c *Capability) holds(q Question) bool {
 // chain walks from a delegation to the capability at its root and returns the
 // lenders, the root first, or nil when some part of it does not hold now: each
 // must cover the request by itself, and each lender may act by itself. What
-// was widened at one end or revoked at the other ends here.
-func (s *Snapshot) chain(d *Delegation, q Question) (lenders []string) {
+// was widened at one end or revoked at the other ends here. A chain of which
+// only limits do not hold comes with the first of them.
+func (s *Snapshot) chain(d *Delegation, q Question, resource map[string]any) (lenders []string, limit string) {
 	for range MaxLend {
 		from := s.members[d.From]
 		if !d.holds(q) || from == nil || from.Kind != Agent || from.Status != Active || s.stopped(d.From, q.Action) != "" {
-			return nil
+			return nil, ""
 		}
+		keepFirst(&limit, d.beyond(d.ID, q.Params, resource))
 		lenders = append(lenders, d.From)
 		if c := from.own(d.Of); c != nil {
 			if !c.holds(q) || c.Lend < len(lenders) {
-				return nil
+				return nil, ""
 			}
+			keepFirst(&limit, c.beyond(c.ID, q.Params, resource))
 			slices.Reverse(lenders)
-			return lenders
+			return lenders, limit
 		}
 		parent := s.delegations[d.Of]
 		if parent == nil || parent.To != d.From || parent.Lend < len(lenders) {
-			return nil
+			return nil, ""
 		}
 		d = parent
 	}
-	return nil
+	return nil, ""
 }
 
 // stopped returns the widest kill switch that stops a request, or "".
