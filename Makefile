@@ -56,8 +56,8 @@ test: ## every test, with everything it needs (Go modules and tools are fetched)
 	@$(MAKE) --no-print-directory prove EVERY=4
 	$(say) 'examples and benchmarks'
 	@$(MAKE) --no-print-directory modules
-	$(say) 'fuzz, ten inputs each'
-	@$(MAKE) --no-print-directory fuzz T=10x
+	$(say) 'fuzz, a hundred inputs each'
+	@$(MAKE) --no-print-directory fuzz T=100x
 	$(say) 'all tests passed'
 
 .PHONY: check
@@ -130,6 +130,10 @@ longrun: ## compare N evaluations with cel-go's own, of conditions and of bundle
 .PHONY: proverun
 proverun: ## hold N points of random bundles in formulas against the evaluator, from SEED on
 	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOfFormulas$$' -points $(N) -seed $(SEED)
+
+.PHONY: rounds
+rounds: ## the tests of the evaluator and its proofs with N times as much random input (make rounds N=10)
+	@$(GO) test ./internal/eval -count 1 -timeout 0 -rounds $(N)
 
 .PHONY: faults
 faults: ## plant every fault in evaluator and encoder, where make test plants every third

@@ -10,6 +10,7 @@ import (
 
 var (
 	evaluations = flag.Int("evaluations", 0, "how many evaluations each TestLongRun compares with the oracle")
+	more        = flag.Int("rounds", 1, "how many times as much random input the tests of a suite take")
 	firstSeed   = flag.Uint64("seed", 1, "the first seed of each TestLongRun")
 )
 

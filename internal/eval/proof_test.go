@@ -100,7 +100,7 @@ func FuzzProof(f *testing.F) {
 
 func TestWhatIsProvedDoesNotErr(t *testing.T) {
 	const together = 40
-	bundles := rounds(400)
+	bundles := rounds(100)
 	accepted, sided := 0, 0
 	for seed := range uint64(bundles) {
 		conditions := make([][]byte, together)
