@@ -19,7 +19,9 @@ func (c *cli) logAuditCommand() *cobra.Command {
 ALLOW; every grant was redeemed once at most, in time and by somebody who may act
 for its agent; only its redeemer settled it. Every approval ended once; every ALLOW
 that answers one was approved in time, by votes enough of different principals, each
-given with a token that stands for them. Exit code 1 names what breaks this.
+given with a token that stands for them. The votes are counted again by the policy
+and the registry of then: whom it asked, whom it requires, who may not vote, and that
+it was not denied by then. Exit code 1 names what breaks this.
 
 That the log is the one that was written is for kernel log verify to say.`,
 		Example: "  kernel log audit --data copy-of-the-data-folder",
@@ -47,13 +49,14 @@ func (c *cli) printAudit(r ledger.AuditReport, asJSON bool) error {
 			Grants    uint64    `json:"grants"`
 			Effects   uint64    `json:"effects"`
 			Approvals uint64    `json:"approvals"`
+			Again     uint64    `json:"decided_again"`
 			Found     int       `json:"found"`
 			Findings  []finding `json:"findings"`
-		}{r.OK(), r.Entries, r.Grants, r.Effects, r.Approvals, r.Count, findingsOf(r.Findings)})
+		}{r.OK(), r.Entries, r.Grants, r.Effects, r.Approvals, r.DecidedAgain, r.Count, findingsOf(r.Findings)})
 	} else {
 		c.printFound(r.Findings)
 		if r.OK() {
-			fmt.Fprintf(c.stdout, "%s %s: %s, %d redeemed, each once; %s\n", c.paint(green, "ok"), plural(r.Entries, "entry"), plural(r.Grants, "grant"), r.Effects, plural(r.Approvals, "approval"))
+			fmt.Fprintf(c.stdout, "%s %s: %s, %d redeemed, each once; %s, %d decided again\n", c.paint(green, "ok"), plural(r.Entries, "entry"), plural(r.Grants, "grant"), r.Effects, plural(r.Approvals, "approval"), r.DecidedAgain)
 		}
 	}
 	if err != nil || r.OK() {

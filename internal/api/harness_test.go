@@ -100,14 +100,13 @@ func (h *house) audit(ctx context.Context) {
 	if !report.OK() {
 		h.t.Errorf("the log does not verify: %v", report.List)
 	}
-	kept, err := ledger.Audit(ctx, h.store)
+	load := func(version string) (*eval.Program, error) { return gate.LoadProgram(ctx, h.store, version) }
+	kept, err := ledger.Audit(ctx, h.store, load)
 	must(h.t, err)
 	if !kept.OK() {
 		h.t.Errorf("the log breaks promises: %v", kept.List)
 	}
-	again, err := ledger.Replay(ctx, h.store, ledger.Policies{Entered: true, Load: func(version string) (*eval.Program, error) {
-		return gate.LoadProgram(ctx, h.store, version)
-	}})
+	again, err := ledger.Replay(ctx, h.store, ledger.Policies{Entered: true, Load: load})
 	must(h.t, err)
 	if !again.OK() {
 		h.t.Errorf("decisions come out otherwise: %v", again.List)

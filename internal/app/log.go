@@ -208,7 +208,7 @@ func (l *Log) Audit(ctx context.Context) (ledger.AuditReport, error) {
 	if err != nil {
 		return ledger.AuditReport{}, err
 	}
-	return ledger.Audit(ctx, r)
+	return ledger.Audit(ctx, r, func(version string) (*eval.Program, error) { return gate.LoadProgram(ctx, l.db, version) })
 }
 
 // ReplayFacts counts the facts of every decision again, from the log alone.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	kernel "github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
@@ -57,7 +58,7 @@ func (h *house) allowsNothing(t *testing.T) {
 
 func (h *house) audited(t *testing.T) {
 	t.Helper()
-	report, err := ledger.Audit(t.Context(), h.store)
+	report, err := ledger.Audit(t.Context(), h.store, func(version string) (*eval.Program, error) { return gate.LoadProgram(t.Context(), h.store, version) })
 	// The callers of these tests are no tokens of the log.
 	found := slices.DeleteFunc(report.List, func(f ledger.Finding) bool { return strings.Contains(fmt.Sprint(f), "which does not stand for them") })
 	if err != nil || len(found) > 0 {

@@ -57,7 +57,7 @@ func TestThreeNodesRedeemAGrantOnce(t *testing.T) {
 				t.Errorf("grant %s was redeemed by nobody", d.ID)
 			}
 		}
-		report, err := ledger.Audit(t.Context(), f.open())
+		report, err := ledger.Audit(t.Context(), f.open(), nil)
 		if err != nil || report.Effects != count {
 			t.Errorf("Audit = %d effects, %v", report.Effects, err)
 		}

@@ -21,19 +21,21 @@ type approvalPast struct {
 	pending map[string]approval.Question
 	closed  map[string][32]byte // hashes of their records
 	allowed map[string]string   // ALLOWs whose approval the next entries settle: by the decision that asked
+	tales   map[string]*tale    // of several shards: what does not make a whole yet
 }
 
 func newApprovalPast() approvalPast {
-	return approvalPast{map[string]approval.Question{}, map[string][32]byte{}, map[string]string{}}
+	return approvalPast{map[string]approval.Question{}, map[string][32]byte{}, map[string]string{}, map[string]*tale{}}
 }
 
 // people takes an entry that is about an approval. Where several shards are
-// read one after the other, what one says of another's is not held to their
-// order: it is what the records have to be in the end.
+// read one after the other, their order does not tell which came first: then
+// the entries about each approval are put in order once they were read.
 func (p *approvalPast) people(e Entry, several bool) []string {
 	switch {
 	case several:
 		p.collect(e)
+		p.tell(e)
 	case e.Approval != nil:
 		return p.changes(e)
 	case e.Decision != nil:
@@ -142,6 +144,11 @@ func (v *verification) approvalDifferences(ctx context.Context) (problems []stri
 	for _, id := range kernel.SortedKeys(past.pending) {
 		if !seen[id] || !due[id] {
 			problems = append(problems, fmt.Sprintf("a record of approval %s is missing", id))
+		}
+	}
+	for _, id := range kernel.SortedKeys(past.tales) {
+		for _, wrong := range past.tales[id].wrong() {
+			problems = append(problems, fmt.Sprintf("approval %s: %s", id, wrong))
 		}
 	}
 	for _, first := range kernel.SortedKeys(past.allowed) {

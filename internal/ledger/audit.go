@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
@@ -18,6 +19,10 @@ type AuditReport struct {
 	Grants    uint64 // that were issued
 	Effects   uint64 // grants that were redeemed
 	Approvals uint64 // that were asked for
+
+	// DecidedAgain counts the approvals whose voters were looked at again, with
+	// the policy and the registry of when they allowed something.
+	DecidedAgain uint64
 	Findings
 }
 
@@ -28,10 +33,12 @@ type AuditReport struct {
 // came after it expired; and no agent gave back what it reported itself. Every
 // approval ended once; every ALLOW that answers one was approved with it, in
 // time and by votes enough of different principals, each given with a token
-// that stands for them.
+// that stands for them. With load, which returns the policy of a version, the
+// votes are counted again too: by what that policy asks, and by what the
+// registry said of each voter then.
 //
 // That the log is the one that was written is for [Verify] to say.
-func Audit(ctx context.Context, r store.Reader) (AuditReport, error) {
+func Audit(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) (AuditReport, error) {
 	a := audit{tokens: map[string]*tokenPast{}, chains: map[string]*chain{}, recent: map[string]link{}, consents: map[string]*consent{}, principals: map[string][]was{}}
 	shards, err := r.Shards(ctx)
 	if err != nil {
@@ -51,7 +58,7 @@ func Audit(ctx context.Context, r store.Reader) (AuditReport, error) {
 	for _, id := range slices.Sorted(maps.Keys(a.consents)) {
 		a.consent(id, a.consents[id])
 	}
-	return a.AuditReport, nil
+	return a.AuditReport, a.again(ctx, r, load)
 }
 
 type audit struct {
@@ -63,6 +70,8 @@ type audit struct {
 
 	consents   map[string]*consent // by the id of the decision that asks
 	principals map[string][]was    // by id, as they were read
+	written    []author
+	fold       // the registry
 }
 
 // A chain is all that the log says of one decision's grant.

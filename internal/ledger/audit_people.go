@@ -34,7 +34,14 @@ type was struct {
 
 // people takes what an audit of approvals rests on.
 func (a *audit) people(p placed) {
+	if p.Registry != nil {
+		a.fold.change(p.Entry)
+	}
 	switch {
+	case p.Bundle != nil:
+		a.written = append(a.written, author{KindBundle, p.Bundle.Version, p.Instant, p.Caller})
+	case p.Policy != nil:
+		a.written = append(a.written, author{KindPolicy, p.Policy.Version, p.Instant, p.Caller})
 	case p.Registry != nil && p.Registry.Object == "principal":
 		w := was{from: p.Instant}
 		_ = json.Unmarshal(p.Registry.Value, &w) // what cannot be read, or was removed, is nobody who may vote
@@ -157,8 +164,8 @@ func (a *audit) voted(c *consent, p placed) {
 	a.fit(c, p, v.By)
 }
 
-// fit checks that whoever voted was somebody who may, as far as the log says:
-// what a workflow asks for is in the policy, which replay evaluates.
+// fit checks that whoever voted was somebody who may, as far as entries alone
+// say: what a workflow asks for is in the policy, with which [audit.again] looks.
 func (a *audit) fit(c *consent, p placed, id string) {
 	q := p.Approval.Question
 	if always(a.asOf(id, p.Instant), func(w was) bool { return w.Kind != registry.Person && w.Kind != registry.Service }) {

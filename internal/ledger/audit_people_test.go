@@ -189,7 +189,7 @@ func TestAnAuditNamesEveryBrokenPromiseOfApprovals(t *testing.T) {
 	} {
 		s := tell()
 		c.do(s)
-		report, err := ledger.Audit(t.Context(), s.log(t))
+		report, err := ledger.Audit(t.Context(), s.log(t), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -125,7 +125,7 @@ func TestAnAuditNamesEveryBrokenPromise(t *testing.T) {
 			s.grant.Outcome, s.grant.Released = "failed", true
 		})}, "was released by the agent that it is about"},
 	} {
-		report, err := ledger.Audit(t.Context(), made(t, c.said))
+		report, err := ledger.Audit(t.Context(), made(t, c.said), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestAnAuditNamesWhatItCannotRead(t *testing.T) {
 		}
 		return true
 	})}
-	report, err := ledger.Audit(t.Context(), changed)
+	report, err := ledger.Audit(t.Context(), changed, nil)
 	if err != nil || report.OK() || report.List[0].Seq != 1 {
 		t.Errorf("Audit = %+v, %v", report.List, err)
 	}

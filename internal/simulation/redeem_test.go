@@ -198,7 +198,7 @@ func (r *race) judge(t *testing.T, s store.Store) {
 	if !linear(t, grantModel, &r.history) {
 		t.Error("no order of these calls explains their answers")
 	}
-	report, err := ledger.Audit(t.Context(), s)
+	report, err := ledger.Audit(t.Context(), s, nil)
 	if err != nil || report.Effects != uint64(len(r.grants)) || report.Grants != uint64(len(r.grants)) {
 		t.Errorf("Audit = %d grants and %d effects, %v, want %d", report.Grants, report.Effects, err, len(r.grants))
 	}
@@ -304,7 +304,7 @@ func TestTheCheckerFindsAGrantThatIsRedeemedTwice(t *testing.T) {
 		s := careless{&storetest.Memory{Clock: time.Now}}
 		r := startRace(t, [3]store.Store{s, s, s}, 20)
 		r.run(t)
-		report, err := ledger.Audit(t.Context(), s)
+		report, err := ledger.Audit(t.Context(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
