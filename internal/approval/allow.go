@@ -50,6 +50,16 @@ func (q Question) Follows(before Question, now time.Time) string {
 	return ""
 }
 
+// Far orders what becomes of one question: every vote and every escalation takes
+// it farther, and its end comes last.
+func (q Question) Far() int {
+	n := 2 * (len(q.Votes) + q.Escalated)
+	if q.State != Pending {
+		n++
+	}
+	return n
+}
+
 // AsksWhat reports whether two questions ask the same, whatever became of them.
 func (q Question) AsksWhat(other Question) bool {
 	return q.ID == other.ID && q.Agent == other.Agent && q.Action == other.Action && q.Caller == other.Caller && q.Asker == other.Asker &&

@@ -336,16 +336,93 @@ func TestAnApprovalIsNotProlongedInTheDatabase(t *testing.T) {
 	}
 }
 
-// TestAVoteThatWasPutIntoTheDatabaseShows: no entry is about it.
-func TestAVoteThatWasPutIntoTheDatabaseShows(t *testing.T) {
+// TestAVoteThatWasPutIntoTheDatabaseCountsForNothing: no entry is about it.
+func TestAVoteThatWasPutIntoTheDatabaseCountsForNothing(t *testing.T) {
 	h := openAsking(t, granting(t))
 	d := h.ask(t, "")
 	h.forge(t, "approval", d.ID, `"state":"PENDING"`, `"state":"PENDING","votes":[{"approve":true,"at":"2026-11-23T12:00:00Z","by":"person-003"}]`)
-	if _, err := h.vote(t, d, "person-002"); err == nil {
-		report, err := ledger.Verify(t.Context(), h.store, ledger.Trust{Records: true})
-		if err != nil || !strings.Contains(fmt.Sprint(report.List), "no entry is about") {
-			t.Errorf("Verify = %v, %v, and does not name the vote", report.List, err)
+	_, err := h.vote(t, d, "person-002")
+	wantCode(t, err, kernel.Unavailable, "is not what the log says became of it")
+	if n := h.allows(t, "deploy"); n != 0 {
+		t.Errorf("%d decisions allow it", n)
+	}
+	report, err := ledger.Verify(t.Context(), h.store, ledger.Trust{Records: true})
+	if err != nil || !strings.Contains(fmt.Sprint(report.List), "it is not what the entries say") {
+		t.Errorf("Verify = %v, %v, and does not name the vote", report.List, err)
+	}
+}
+
+// TestAnApprovalThatIsPutBackIsNotApprovedAgain, by whoever can write the
+// database: neither after it was approved nor after it was refused.
+func TestAnApprovalThatIsPutBackIsNotApprovedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(h *house, d kernel.Decision) string
+		want int // decisions that allow it
+	}{
+		{"approved", func(h *house, d kernel.Decision) string { return h.votes(t, d, "person-002") }, 1},
+		{"rejected", func(h *house, d kernel.Decision) string {
+			a, err := h.Vote(t.Context(), voter("person-002"), gate.Ballot{ID: d.ID, Digest: d.RequestDigest})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.State
+		}, 0},
+		{"withdrawn", func(h *house, d kernel.Decision) string {
+			a, err := h.Cancel(t.Context(), admin, d.ID, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.State
+		}, 0},
+	} {
+		h := openAsking(t, granting(t))
+		d := h.ask(t, "")
+		h.votes(t, d, "person-003")
+		var was [2]store.Record
+		for i, kind := range []string{"approval", "approval_due"} {
+			var err error
+			if was[i], err = h.store.Record(t.Context(), store.RecordKey{Kind: kind, Key: d.ID}); err != nil {
+				t.Fatal(err)
+			}
 		}
+		if state := c.end(h, d); state == "PENDING" {
+			t.Fatalf("%s: it is %s", c.name, state)
+		}
+		h.putBack(t, was[:]...)
+		for _, restarted := range []bool{false, true} {
+			if restarted {
+				h.reopen(t, granting(t))
+				activate(t, h, askingSchema+askingPolicy)
+			}
+			for _, who := range []string{"person-002", "svc-002"} {
+				_, err := h.vote(t, d, who)
+				wantCode(t, err, kernel.Unavailable, "is not what the log says became of it")
+			}
+			if n := h.allows(t, "deploy"); n != c.want {
+				t.Errorf("%s: %d decisions allow it, want %d", c.name, n, c.want)
+			}
+		}
+	}
+}
+
+// putBack writes records as they were, behind the gate's back.
+func (h *house) putBack(t *testing.T, list ...store.Record) {
+	t.Helper()
+	head, err := h.store.Head(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &store.Batch{ID: "put-back-" + list[0].Key, PrevSize: head.Size, Next: head}
+	for _, r := range list {
+		change := store.Transition{RecordKey: r.RecordKey, Value: r.Value}
+		if now, err := h.store.Record(t.Context(), r.RecordKey); err == nil {
+			change.From = now.Version
+		}
+		b.Transitions = append(b.Transitions, change)
+	}
+	if out, err := h.store.Commit(t.Context(), b); err != nil || out.Status != store.Committed {
+		t.Fatal(out, err)
 	}
 }
 

@@ -99,12 +99,20 @@ func (g *Gate) look(ctx context.Context, id string, urgent bool, act func(*sitti
 	if err != nil {
 		return err
 	}
+	var heard heard
+	if q, _, err := g.questionAsked(ctx, f); err != nil {
+		return err
+	} else if q.State == approval.Pending { // before the batch: others are not kept waiting
+		if heard, err = g.hear(ctx, f); err != nil {
+			return err
+		}
+	}
 	return g.submit(ctx, &job{urgent: urgent, apply: func(b *batch) error {
 		if b.owners[store.RecordKey{Kind: recordApproval, Key: id}] != nil {
 			return errLater // its record is changed once in a batch
 		}
 		s := &sitting{gate: g, batch: b, first: f, private: private}
-		if s.q, s.version, err = g.questionAsked(context.Background(), f); err != nil {
+		if s.q, s.version, err = g.believe(context.Background(), f, heard); err != nil {
 			return err
 		}
 		due, err := recordOrNone(g.cfg.Store, store.RecordKey{Kind: recordDue, Key: id})

@@ -70,7 +70,7 @@ func (t *tale) wrong() (problems []string) {
 		return []string{"entries are about it, and none says that it was asked, or it had ended before them"}
 	}
 	slices.SortStableFunc(t.steps, func(a, b step) int {
-		return cmp.Or(cmp.Compare(a.far(), b.far()), a.at.Compare(b.at), a.Due.Compare(b.Due))
+		return cmp.Or(cmp.Compare(a.Far(), b.Far()), a.at.Compare(b.at), a.Due.Compare(b.Due))
 	})
 	last := step{Question: *t.asked}
 	for _, s := range t.steps {
@@ -80,16 +80,6 @@ func (t *tale) wrong() (problems []string) {
 		last = s
 	}
 	return append(problems, t.answered(last)...)
-}
-
-// far orders the steps of one question: every vote and every escalation takes
-// it farther, and its end comes last.
-func (s step) far() int {
-	n := 2 * (len(s.Votes) + s.Escalated)
-	if s.State != approval.Pending {
-		n++
-	}
-	return n
 }
 
 func (t *tale) answered(last step) (problems []string) {

@@ -1,0 +1,105 @@
+package gate
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/strixlabs/execution-kernel/internal/approval"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/store"
+)
+
+// A heard is what the log says last of a question: of the farthest that it
+// came, as its record would be. Entries of several shards that come as far are
+// all of them, for their order is not told.
+type heard struct {
+	far    int
+	latest [][]byte
+}
+
+func (h *heard) add(q approval.Question) error {
+	value, err := q.Encode()
+	if err != nil {
+		return err
+	}
+	if far := q.Far(); far > h.far || len(h.latest) == 0 {
+		h.far, h.latest = far, nil
+	}
+	if q.Far() == h.far {
+		h.latest = append(h.latest, value)
+	}
+	return nil
+}
+
+// has reports whether a record is what the log says.
+func (h *heard) has(q approval.Question) bool {
+	value, err := q.Encode()
+	return err == nil && slices.ContainsFunc(h.latest, func(b []byte) bool { return bytes.Equal(b, value) })
+}
+
+// heardSkew is how far the clocks of nodes may be apart, generously.
+const heardSkew = time.Minute
+
+// hear reads what the entries since a question was asked say of it.
+func (g *Gate) hear(ctx context.Context, f *first) (h heard, err error) {
+	asked, _ := f.entry.Question()
+	if err := h.add(asked); err != nil {
+		return h, err
+	}
+	shards, err := g.shards(ctx)
+	if err != nil {
+		return h, err
+	}
+	name := []byte(asked.ID)
+	for _, shard := range shards {
+		q := store.Query{Shard: shard, Kind: string(ledger.KindApproval), Bare: true, Since: f.entry.Instant.Add(-heardSkew).UnixNano()}
+		if shard == f.row.Shard {
+			q.From = f.row.Seq
+		}
+		for row, err := range g.cfg.Store.Entries(ctx, q) {
+			if err != nil {
+				return h, unavailable("the log could not be read")
+			}
+			if !bytes.Contains(row.Body, name) {
+				continue
+			}
+			e, err := ledger.Read(row)
+			if err != nil {
+				return h, unavailable("entry %d of shard %d is not as it was written", row.Seq, row.Shard)
+			}
+			if e.Approval == nil || e.Approval.Question.ID != asked.ID {
+				continue
+			}
+			if err := h.add(e.Approval.Question); err != nil {
+				return h, err
+			}
+		}
+	}
+	return h, nil
+}
+
+// maxHearings is how often a record is compared with the log while other nodes
+// change both.
+const maxHearings = 3
+
+// believe reads the record of a question. While it is pending it has to be what
+// the log says of it: whoever can write the database must not be able to have a
+// vote counted that nobody gave, or what has ended approved once more.
+func (g *Gate) believe(ctx context.Context, f *first, h heard) (approval.Question, uint64, error) {
+	for range maxHearings {
+		q, version, err := g.questionAsked(ctx, f)
+		if err != nil || q.State != approval.Pending || h.has(q) {
+			return q, version, err
+		}
+		if h, err = g.hear(ctx, f); err != nil {
+			return q, version, err
+		}
+		if h.has(q) {
+			return q, version, nil
+		}
+	}
+	asked, _ := f.entry.Question()
+	return approval.Question{}, 0, unavailable("the record of approval %s is not what the log says became of it; run \"kernel log verify\"", asked.ID)
+}
