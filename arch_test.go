@@ -39,6 +39,7 @@ var rooms = []room{
 	{path: "internal/pdl", floor: 2},
 	{path: "internal/merkle", floor: 2},
 	{path: "internal/registry", floor: 2},
+	{path: "internal/webhook", floor: 2, only: []string{"."}, std: true},
 	{path: "internal/grant", floor: 2, only: []string{".", "internal/canonical"}, std: true},
 
 	{path: "internal/eval", floor: 3},
@@ -57,6 +58,7 @@ var rooms = []room{
 	{path: "internal/gate", floor: 6},
 
 	{path: "internal/api", floor: 7},
+	{path: "internal/notify", floor: 7, only: []string{".", "internal/gate", "internal/webhook"}},
 	{path: "internal/lsp", floor: 7, only: []string{"internal/pdl"}},
 	{path: "internal/store/sqlite", floor: 7},
 	{path: "internal/store/postgres", floor: 7},
@@ -64,7 +66,7 @@ var rooms = []room{
 	{path: "internal/store/storetest", floor: 7},
 	{path: "internal/scripttest", floor: 7, only: []string{}},
 	{path: "internal/simulation", floor: 8},
-	{path: "client", floor: 7, only: []string{".", "internal/grant"}, std: true},
+	{path: "client", floor: 7, only: []string{".", "internal/grant", "internal/webhook"}, std: true},
 
 	{path: "internal/app/starter", floor: 7, only: []string{}, std: true},
 

@@ -27,9 +27,9 @@ A second signal ends it at once.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
 			context.AfterFunc(ctx, stop) // from now on a signal ends the process
-			return app.Serve(ctx, cfg, app.Process{Stderr: c.stderr, Terminal: terminal(c.stderr), Version: c.version})
+			return app.Serve(ctx, cfg, app.Process{Stderr: c.stderr, Terminal: terminal(c.stderr), Version: c.version, Environ: c.environ})
 		},
 	}
-	settingFlags(cmd, "policies", "data", "store", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "budget-ms", "log-format", "log-level")
+	settingFlags(cmd, "policies", "data", "store", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "budget-ms", "webhooks", "log-format", "log-level")
 	return cmd
 }

@@ -61,7 +61,8 @@ type Config struct {
 	Notes  []Check          // what readiness tells of beside that: nothing hangs on it
 	Limits Limits
 
-	Metrics *Metrics // nil: its own
+	Metrics  *Metrics // nil: its own
+	Webhooks Teller   // nil: nobody is told of anything
 }
 
 // A Check is a part without which nothing can be decided: store, for example.
@@ -131,6 +132,9 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Webhooks == nil {
+		cfg.Webhooks = tellsNobody{}
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics("")

@@ -69,6 +69,9 @@ func routes() []route {
 		{method: "GET", path: "/v1/grants/{id}", roles: concerned, serve: (*door).grant},
 		{method: "POST", path: "/v1/grants/{id}:redeem", roles: askers, body: true, door: doorGrants, serve: (*door).redeem},
 		{method: "POST", path: "/v1/grants/{id}:settle", roles: askers, body: true, door: doorGrants, serve: (*door).settle},
+		{method: "GET", path: "/v1/webhooks", roles: readers, serve: (*door).listWebhooks},
+		{method: "POST", path: "/v1/webhooks:test", roles: []kernel.Role{admin}, body: true, serve: (*door).testWebhook},
+		{method: "POST", path: "/v1/webhooks:retry", roles: []kernel.Role{admin}, body: true, serve: (*door).retryWebhook},
 		{method: "GET", path: "/v1/log/checkpoint", roles: readers, params: []string{"shard"}, serve: (*door).latestCheckpoint},
 		{method: "POST", path: "/v1/log/checkpoint", roles: []kernel.Role{admin}, body: true, serve: (*door).signCheckpoint},
 

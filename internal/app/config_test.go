@@ -72,7 +72,7 @@ func same(a, b app.Config) bool {
 	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
 		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.LogLevel == b.LogLevel && a.Server == b.Server &&
 		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile && a.Store == b.Store && a.BudgetMS == b.BudgetMS &&
-		a.Solver == b.Solver
+		a.Solver == b.Solver && a.Webhooks == b.Webhooks
 }
 
 func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {

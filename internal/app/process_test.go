@@ -29,7 +29,7 @@ func serveChild() int {
 	defer stop()
 	cfg, err := app.Load(app.Sources{Environ: os.Environ()})
 	if err == nil {
-		err = app.Serve(ctx, cfg, app.Process{Stderr: os.Stderr})
+		err = app.Serve(ctx, cfg, app.Process{Stderr: os.Stderr, Environ: os.Environ()})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "kernel: error:", err)

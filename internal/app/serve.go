@@ -18,6 +18,7 @@ import (
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/api"
 	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/notify"
 )
 
 // How the time until a stop is spent: calls under way have the first part,
@@ -36,7 +37,7 @@ func Serve(ctx context.Context, cfg Config, p Process) error {
 		return err
 	}
 	signal.Ignore(unix.SIGXFSZ) // a limit on file sizes is a failing disk, not a crash
-	s := &service{cfg: cfg, version: p.Version, log: cfg.NewLogger(p.Stderr, p.Terminal)}
+	s := &service{cfg: cfg, version: p.Version, environ: p.Environ, log: cfg.NewLogger(p.Stderr, p.Terminal)}
 	if err := s.start(ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -47,14 +48,16 @@ func Serve(ctx context.Context, cfg Config, p Process) error {
 // A Process is what the service is told of the process it runs in.
 type Process struct {
 	Stderr   io.Writer
-	Terminal bool   // people read Stderr
-	Version  string // of the program; empty: what the build says
+	Terminal bool     // people read Stderr
+	Version  string   // of the program; empty: what the build says
+	Environ  []string // NAME=value: where secrets of webhooks may be
 }
 
 // A service is a running kernel.
 type service struct {
 	cfg     Config
 	version string
+	environ []string
 	log     *slog.Logger
 	url     string // where it answers
 
@@ -64,8 +67,12 @@ type service struct {
 	gate     *gate.Gate
 	policies *reloader
 	sealer   *sealer
-	server   *http.Server
-	started  bool // there may be something to sign at the end
+
+	endpoints []notify.Endpoint
+	notifier  *notify.Notifier
+
+	server  *http.Server
+	started bool // there may be something to sign at the end
 
 	closers []func(context.Context) error // of what start opened, run in reverse
 }
@@ -93,6 +100,9 @@ func (s *service) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.readWebhooks(); err != nil {
+		return err
+	}
 	lock, err := s.takeFolder()
 	if err != nil {
 		return err
@@ -106,6 +116,9 @@ func (s *service) start(ctx context.Context) error {
 		return err
 	}
 	if err := s.decideBy(ctx, policies, metrics); err != nil {
+		return err
+	}
+	if err := s.notify(metrics); err != nil {
 		return err
 	}
 	if err := s.open(metrics); err != nil {
@@ -184,7 +197,7 @@ func (s *service) open(metrics *api.Metrics) error {
 	handler, err := api.New(api.Config{
 		Kernel: s.gate, Hosts: append(api.LoopbackHosts(), s.cfg.Hosts...), Now: Clock, Dev: s.cfg.Dev,
 		Log: s.log, Metrics: metrics, Checks: checks,
-		Notes: notes,
+		Notes: notes, Webhooks: s.notifier,
 	})
 	if err != nil {
 		return err
@@ -207,6 +220,7 @@ func (s *service) run(ctx context.Context) error {
 		loops.Go(func() { every(background, lookEvery, s.policies.look) })
 	}
 	loops.Go(func() { every(background, sealEvery, s.sealer.seal) })
+	loops.Go(func() { s.notifier.Run(background) })
 
 	serving, quit := context.WithCancel(ctx)
 	defer quit()

@@ -59,6 +59,8 @@ var settings = []Setting{
 		set: text(func(c *Config) *string { return &c.LogFormat })},
 	{Key: "log-level", Value: "debug|info|warn|error", Default: "info", Usage: "what the service writes into its own log; debug has a line for each call",
 		set: text(func(c *Config) *string { return &c.LogLevel })},
+	{Key: "webhooks", Value: "FILE", Usage: "a YAML file that says whom to tell of approvals and kill switches, by signed webhooks",
+		path: true, set: text(func(c *Config) *string { return &c.Webhooks })},
 	{Key: "server", Value: "URL", Usage: "the kernel to talk to (default: the one running on the data folder)",
 		set: text(func(c *Config) *string { return &c.Server })},
 	{Key: "token", Value: "TOKEN", Usage: "the token to show; other users can see it in the list of processes, prefer --token-file or KERNEL_TOKEN",

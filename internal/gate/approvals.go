@@ -157,18 +157,26 @@ func (g *Gate) listed(ctx context.Context, caller kernel.Caller, program *eval.P
 	if err != nil {
 		return v, false, err
 	}
-	s := &sitting{gate: g, first: f, private: f.row.Private, batch: &batch{program: program, registry: g.registry.Load(), now: g.instant()}}
-	if s.q, _, err = g.questionAsked(ctx, f); err != nil {
+	q, _, err := g.questionAsked(ctx, f)
+	if err != nil {
 		return v, false, err
 	}
-	s.standing = standing(s.batch.registry, program, &f.request, s.batch.now)
-	s.Case = g.theCase(s.batch, s.standing.Know(f.request), s.standing, f.entry.Decision.Verdict)
-	s.Chain = slices.Concat(s.Chain, f.entry.Decision.Standing.Chain)
-	s.automatic = s.voted()
+	s := g.looked(f, program, q)
 	if !s.visible(caller) {
 		return v, false, nil
 	}
 	return s.view(caller), true, nil
+}
+
+// looked is a question as lists and notices show it: by what was said when it
+// was asked, and whom it asks now.
+func (g *Gate) looked(f *first, program *eval.Program, q approval.Question) *sitting {
+	s := &sitting{gate: g, first: f, q: q, private: f.row.Private, batch: &batch{program: program, registry: g.registry.Load(), now: g.instant()}}
+	s.standing = standing(s.batch.registry, program, &f.request, s.batch.now)
+	s.Case = g.theCase(s.batch, s.standing.Know(f.request), s.standing, f.entry.Decision.Verdict)
+	s.Chain = slices.Concat(s.Chain, f.entry.Decision.Standing.Chain)
+	s.automatic = s.voted()
+	return s
 }
 
 // voted takes the automatic votes that were given as those that hold.

@@ -452,7 +452,7 @@ func (g *Gate) distrust(key store.RecordKey, now time.Time) {
 		if err := g.tokens.load(context.Background(), g.cfg.Store); err != nil {
 			g.cfg.Log.Warn("the tokens could not be read", "error", err)
 		}
-	case recordRequest: // whoever rests on it reads it
+	case recordRequest, recordWebhook, recordDelivery, recordDead: // whoever rests on it reads it
 	default:
 		g.stale.Store(true)
 	}

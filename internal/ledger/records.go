@@ -25,6 +25,10 @@ const (
 	recordKeys    = "grantkey" // key: the name of a key that signs grants
 	recordBasis   = "basis"    // key "version"; its version goes up with the registry and the active policy
 	recordFact    = "fact"     // key: that of a fact; its version goes up with each event under it
+
+	recordWebhook  = "webhook"          // key: an endpoint; value: how far it was told
+	recordDelivery = "webhook_delivery" // key [endpoint, id]; value: a message under way
+	recordDead     = "webhook_dead"     // the same, of one that was given up
 )
 
 // maxCatchUps bounds how often entries that were written meanwhile are read
@@ -277,7 +281,7 @@ func (v *verification) kinds(ctx context.Context) error {
 	}
 	kinds, err := lister.Kinds(ctx)
 	for _, k := range kinds {
-		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys, recordApproval, recordDue), k) {
+		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys, recordApproval, recordDue, recordWebhook, recordDelivery, recordDead), k) {
 			v.log("there are records of the kind %q, which this version does not keep", k)
 		}
 	}
