@@ -148,11 +148,10 @@ func (g *Gate) guard(b *batch, rows *store.Batch) {
 		rows.Guards = append(rows.Guards, store.Guard{RecordKey: basisKey(), Version: g.basis})
 	}
 	for _, key := range b.counting.sorted() {
-		record := factRecord(key)
 		if b.counting[key] {
-			rows.Transitions = append(rows.Transitions, store.Transition{RecordKey: record, From: g.past.versions[key], Value: []byte("{}")})
+			rows.Transitions = append(rows.Transitions, g.bump(b, key))
 		} else {
-			rows.Guards = append(rows.Guards, store.Guard{RecordKey: record, Version: g.past.versions[key]})
+			rows.Guards = append(rows.Guards, store.Guard{RecordKey: factRecord(key), Version: g.past.versions[key]})
 		}
 	}
 }

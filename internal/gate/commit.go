@@ -219,7 +219,8 @@ func (g *Gate) committed(b *batch) {
 		g.past.at[g.shard()] = g.head.Size
 		for key, adds := range b.counting {
 			if adds {
-				g.past.versions[key]++
+				t := g.bump(b, key)
+				g.past.versions[key] = t.To()
 			}
 		}
 	}

@@ -17,6 +17,23 @@ import (
 // counted is all there was. Gates that share a store keep them.
 const recordFact = "fact"
 
+// factLife is how much longer than the widest window looks back such a record
+// is kept: far more than instants of different nodes are apart. A node that
+// counts from before finds the record as it left it, or none of whose events
+// its windows hold one.
+const factLife = time.Hour
+
+// bump is the change of a key's record by what counts under it now. A record
+// that is made begins with a version that no earlier one of its key had: each
+// takes a nanosecond at least to reach the next, and is gone for an hour before
+// it is made anew.
+func (g *Gate) bump(b *batch, key string) store.Transition {
+	return store.Transition{
+		RecordKey: factRecord(key), From: g.past.versions[key], Value: []byte("{}"),
+		Begin: uint64(b.now.UnixNano()), Expires: b.now.Add(g.past.Life() + factLife).UnixNano(),
+	}
+}
+
 func factRecord(key string) store.RecordKey { return store.RecordKey{Kind: recordFact, Key: key} }
 
 // counting is the keys of facts that a batch rests on, each with whether it
@@ -34,6 +51,9 @@ const quarrel = time.Second
 
 // maxQuarrels bounds what is remembered of conflicts.
 const maxQuarrels = 1 << 16
+
+// maxVersions bounds how many keys' versions are remembered.
+const maxVersions = 1 << 17
 
 // restOn makes the part of a job rest on keys of facts. It is errUnread while
 // what happened under one of them may not have been read, and errLater where
@@ -106,6 +126,9 @@ func (g *Gate) gather(ctx context.Context, keys []string) error {
 	g.past.UndoTo(0)
 	if err := g.past.catchUp(ctx, g.cfg.Store, sizes); err != nil {
 		return err
+	}
+	if len(g.past.versions) >= maxVersions {
+		clear(g.past.versions) // they are read again
 	}
 	for i, key := range keys {
 		g.past.versions[key] = versions[i]

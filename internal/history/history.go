@@ -92,6 +92,21 @@ func (h *History) Spans(now time.Time) []Span {
 	return spans
 }
 
+// Life is how long after its instant an event may still count: then it has left
+// the windows of all facts for ever, whatever a zone does to its days.
+func (h *History) Life() time.Duration {
+	const day = 24 * time.Hour
+	life := time.Duration(0)
+	for _, f := range h.facts {
+		if f.Within.Zone != nil {
+			life = max(life, day+kept)
+			continue
+		}
+		life = max(life, f.Within.Length)
+	}
+	return life
+}
+
 // Add counts an event, wherever a fact is about it. An event of a time that
 // has left the window counts for nothing, and an amount that is no int or is
 // negative, as a schema of before may have allowed, adds nothing to a sum.

@@ -353,3 +353,31 @@ func TestWhatLeftTheWindowIsForgotten(t *testing.T) {
 		t.Errorf("%d items are kept, want at most %d", most, limit)
 	}
 }
+
+// TestAnEventCountsForNothingAfterItsLife: what happened a life ago is part of
+// no fact, in any zone, on any day.
+func TestAnEventCountsForNothingAfterItsLife(t *testing.T) {
+	for zone, at := range map[string]time.Time{
+		"America/St_Johns": time.Date(2026, 11, 1, 4, 0, 0, 0, time.UTC),   // the clocks go back
+		"Pacific/Apia":     time.Date(2011, 12, 29, 11, 0, 0, 0, time.UTC), // a day is left out
+		"America/Juneau":   time.Date(1867, 10, 17, 10, 0, 0, 0, time.UTC), // one comes twice
+		"UTC":              noon,
+	} {
+		s := compile(t, strings.Replace(schema, "America/St_Johns", zone, 1))
+		for _, r := range []kernel.Request{pay("agent-001", 5), {Action: "checked", Resource: kernel.Resource{Type: "account", ID: "acc/1"}}} {
+			h := history.New(s)
+			h.Add(&history.Event{Name: r.Action, Subject: r, At: at, Allowed: true, Reported: r.Action == "checked"})
+			h.Keep()
+			if got := facts(t, h, r, at); len(got) == 0 {
+				t.Errorf("%s: %s counts for nothing when it happened", zone, r.Action)
+			}
+			r.Action = "pay"
+			if got := facts(t, h, r, at.Add(h.Life())); len(got) > 0 {
+				t.Errorf("%s: after %s it still counts: %v", zone, h.Life(), got)
+			}
+		}
+	}
+	if life := history.New(&pdl.Schema{}).Life(); life != 0 {
+		t.Errorf("without facts the life is %s", life)
+	}
+}

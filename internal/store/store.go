@@ -144,7 +144,7 @@ type RecordKey struct{ Kind, Key string }
 // A Record is a small versioned document beside the log.
 type Record struct {
 	RecordKey
-	Version uint64 // from 1, one more at each change
+	Version uint64 // one more at each change
 	Value   []byte
 	Expires int64 // nanoseconds; may be deleted after; 0: never
 }
@@ -162,6 +162,16 @@ type Transition struct {
 	From    uint64 // the version it must have; 0: there must be none, or an expired one
 	Value   []byte // nil deletes
 	Expires int64
+
+	Begin uint64 // with From 0: the version that the record gets; 0: 1. Who makes a record anew gives it one that it never had
+}
+
+// To returns the version that the record has afterwards.
+func (t *Transition) To() uint64 {
+	if t.From == 0 && t.Begin > 0 {
+		return t.Begin
+	}
+	return t.From + 1
 }
 
 // A Query selects entries of one shard. Zero members select everything.

@@ -189,7 +189,7 @@ func (w *writing) queueRecords(p *pgx.Batch) {
 		case t.Value == nil:
 			r.gone.add(t.RecordKey, t.From, nil, 0)
 		case t.From == 0:
-			r.made.add(t.RecordKey, 0, t.Value, t.Expires)
+			r.made.add(t.RecordKey, t.To(), t.Value, t.Expires)
 		default:
 			r.changed.add(t.RecordKey, t.From, t.Value, t.Expires)
 		}
@@ -253,10 +253,10 @@ const lockRecords = `SELECT r.kind, r.hash FROM kernel.records AS r
 func (w *writing) queueTransitions(p *pgx.Batch, r *records) {
 	if k := &r.made; len(k.list) > 0 {
 		p.Queue(`INSERT INTO kernel.records AS r (kind, hash, key, version, value, expires)
-			SELECT kind, hash, key, 1, value, expires FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bytea[], $5::bigint[]) AS k (kind, hash, key, value, expires)
-			ON CONFLICT (kind, hash) DO UPDATE SET version = 1, value = excluded.value, expires = excluded.expires
+			SELECT kind, hash, key, version, value, expires FROM unnest($1::text[], $2::bytea[], $3::text[], $7::bigint[], $4::bytea[], $5::bigint[]) AS k (kind, hash, key, version, value, expires)
+			ON CONFLICT (kind, hash) DO UPDATE SET version = excluded.version, value = excluded.value, expires = excluded.expires
 			WHERE r.version = 0 OR r.expires <> 0 AND r.expires < $6 RETURNING kind, hash`,
-			k.kinds, k.hashes, k.texts, k.values, k.expires, w.batch.Expire).
+			k.kinds, k.hashes, k.texts, k.values, k.expires, w.batch.Expire, k.version).
 			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
 	}
 	if n := len(r.changed.list) + len(r.gone.list); n > 1 {

@@ -221,7 +221,7 @@ func (s *statements) transition(t *store.Transition) error {
 	st := s.deleteRecord
 	if t.Value != nil {
 		st = s.setRecord
-		st.BindInt64(3, int64(t.From)+1)
+		st.BindInt64(3, int64(t.To()))
 		st.BindBytes(4, t.Value)
 		st.BindInt64(5, t.Expires)
 	}

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"every unmet key is named", namesEveryConflict},
 		{"versions are read many at once", readsVersions},
 		{"an expired record is none for a transition from none", replacesExpired},
+		{"versions begin where they are told to", beginsAt},
 		{"expired records are deleted", deletesExpired},
 		{"keys are compared byte for byte", keysByteForByte},
 		{"records are listed in byte order", listsRecords},

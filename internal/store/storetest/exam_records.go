@@ -79,6 +79,28 @@ func transitions(_ *testing.T, x *exam) {
 	x.record(a, &store.Record{Version: 1, Value: []byte("again")})
 }
 
+// beginsAt makes records whose versions do not begin at one.
+func beginsAt(_ *testing.T, x *exam) {
+	a, b := key("fact", "a"), key("fact", "b")
+	const first, second = 1_764_000_000_000_000_000, 1_764_100_000_000_000_000
+	x.put(store.Transition{RecordKey: a, Value: []byte("1"), Expires: 100, Begin: first})
+	x.put(store.Transition{RecordKey: b, Value: []byte("1")})
+	x.record(a, &store.Record{Version: first, Value: []byte("1"), Expires: 100})
+	x.record(b, &store.Record{Version: 1, Value: []byte("1")})
+	x.put(store.Transition{RecordKey: a, From: first, Value: []byte("2"), Expires: 100, Begin: second})
+	x.record(a, &store.Record{Version: first + 1, Value: []byte("2"), Expires: 100})
+	again := x.batch(0)
+	again.Expire = 101 // it has expired, and is made anew
+	again.Transitions = []store.Transition{{RecordKey: a, Value: []byte("3"), Expires: 900, Begin: second}}
+	x.commit(again)
+	x.record(a, &store.Record{Version: second, Value: []byte("3"), Expires: 900})
+	for _, old := range []uint64{0, 1, first, first + 1} {
+		stale := x.batch(0)
+		stale.Guards = []store.Guard{{RecordKey: a, Version: old}}
+		x.conflict(stale, a)
+	}
+}
+
 func readsVersions(t *testing.T, x *exam) {
 	a, b, gone := key("token", "a"), key("token", "b"), key("other", "a")
 	x.put(store.Transition{RecordKey: a, Value: []byte("1"), Expires: 1})

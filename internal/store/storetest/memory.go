@@ -159,7 +159,7 @@ func (m *Memory) apply(b *store.Batch) {
 			delete(m.records, t.RecordKey)
 			continue
 		}
-		m.records[t.RecordKey] = store.Record{RecordKey: t.RecordKey, Version: t.From + 1, Value: bytes.Clone(t.Value), Expires: t.Expires}
+		m.records[t.RecordKey] = store.Record{RecordKey: t.RecordKey, Version: t.To(), Value: bytes.Clone(t.Value), Expires: t.Expires}
 	}
 	for key, r := range m.records {
 		if r.Expires != 0 && r.Expires < b.Expire {
