@@ -49,6 +49,7 @@ var rooms = []room{
 	{path: "internal/formula", floor: 3, only: []string{".", "internal/pdl", "internal/smt", "internal/calendar", "internal/zone"}},
 
 	{path: "internal/store", floor: 4, std: true},
+	{path: "internal/usage", floor: 4, only: []string{".", "internal/pdl"}},
 	{path: "internal/solver", floor: 4, only: []string{".", "internal/smt"}, std: true},
 	{path: "internal/prove", floor: 5, only: []string{".", "internal/pdl", "internal/eval", "internal/smt", "internal/formula", "internal/solver"}},
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,9 +122,12 @@ func moment(flag, text string, now time.Time) (int64, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago).UnixNano(), nil
 	}
+	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
+		return now.Add(-24 * time.Hour * time.Duration(days)).UnixNano(), nil
+	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return 0, misuse("%s: %q is no time", flag, text).WithHint("write 2026-11-23T10:00:00Z, or 24h for a day ago")
+		return 0, misuse("%s: %q is no time", flag, text).WithHint("write 2026-11-23T10:00:00Z, or 24h or 30d for so long ago")
 	}
 	return t.UnixNano(), nil
 }

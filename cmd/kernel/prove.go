@@ -50,7 +50,7 @@ finding, 2 misuse or no solver, 6 undecided.`,
 		},
 	}
 	p.flags(cmd)
-	cmd.AddCommand(c.proveLintCommand(), c.proveDiffCommand(), c.proveEquivCommand(), c.proveSubsetCommand())
+	cmd.AddCommand(c.proveLintCommand(), c.proveDiffCommand(), c.proveEquivCommand(), c.proveSubsetCommand(), c.proveMinimizeCommand())
 	return cmd
 }
 
@@ -62,8 +62,8 @@ func taskMeant(cmd *cobra.Command, path string, err error) error {
 	return err
 }
 
-func (p *proving) flags(cmd *cobra.Command) {
-	settingFlags(cmd, "solver")
+func (p *proving) flags(cmd *cobra.Command, settings ...string) {
+	settingFlags(cmd, append(settings, "solver")...)
 	cmd.Flags().Var(newText("DURATION", &p.timeout), "timeout", "how long a solver may take for one question (default 3s)")
 	cmd.Flags().Var(newText("N", &p.workers), "workers", "solvers at a time (default: one for each CPU); the answers are the same for any number")
 	cmd.Flags().BoolVar(&p.CrossCheck, "cross-check", false, "ask cvc5 and z3, who must agree")

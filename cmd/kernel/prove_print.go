@@ -12,12 +12,17 @@ import (
 
 // printProof prints a line for each answer, and what shows it below.
 func (c *cli) printProof(p *app.Proof) {
+	if p.Minimized != nil {
+		c.printMinimized(p.Minimized)
+	}
 	for _, q := range p.Questions {
 		switch p.Task {
 		case "lint":
 			c.printFinding(q)
 		case "diff":
 			c.printChange(q)
+		case "minimize":
+			c.printAdvice(q)
 		default:
 			c.printAnswer(q)
 		}

@@ -12,11 +12,13 @@ import (
 
 // A Proof is what one task of kernel prove found out.
 type Proof struct {
-	Task      string          `json:"task"`    // properties, lint, diff, equiv or subset
+	Task      string          `json:"task"`    // properties, lint, diff, equiv, subset or minimize
 	Outcome   Outcome         `json:"outcome"` // the worst of the questions
 	Bundles   []ProvedBundle  `json:"bundles"`
 	Solvers   []solver.Binary `json:"solvers"`
 	Questions []Question      `json:"questions"` // never nil
+
+	Minimized *Minimized `json:"minimized,omitzero"` // of minimize
 }
 
 // An Outcome is what an answer means to whoever asked.

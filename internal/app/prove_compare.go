@@ -148,8 +148,11 @@ func (p *Proof) both(a, b BundleSource) (*prove.Policy, *prove.Policy, error) {
 
 // Summary is one line for people.
 func (p *Proof) Summary() string {
-	if p.Task == "diff" {
+	switch p.Task {
+	case "diff":
 		return p.directions()
+	case "minimize":
+		return p.Minimized.summary()
 	}
 	n, broken, open := len(p.Questions), p.Count(Broken), p.Count(Undecided)
 	text := fmt.Sprintf("%d of %d hold", p.Count(Holds), n)

@@ -170,11 +170,25 @@ func (p *pair) fewer(a, b formula.Decision) *smt.Term {
 func (p *Prover) equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
 	return p.byAction(ctx, a, b, func(ctx context.Context, p *pair) (Result, error) {
 		differ := p.e.Differ(p.e.View(0, p.a, false, p.b), p.e.View(1, p.b, false, p.a))
-		return p.search(ctx, "decided differently", differ, func(a, b kernel.Verdict) bool {
-			return a.Decision != b.Decision || a.ApprovalsRequired != b.ApprovalsRequired || !slices.Equal(a.Workflows, b.Workflows) ||
-				!sameConstraints(a.Constraints, b.Constraints)
+		return p.search(ctx, "decided differently", differ, differs)
+	})
+}
+
+// narrower also holds a child to what its parent obliges to: a rule that is
+// narrowed may have set a constraint beside another that allows as well.
+func (p *Prover) narrower(ctx context.Context, child, parent *Policy) ([]Result, error) {
+	return p.byAction(ctx, child, parent, func(ctx context.Context, p *pair) (Result, error) {
+		e := p.e
+		differ := e.Differ(e.View(0, p.a, true, p.b), e.View(1, p.b, true, p.a))
+		return p.search(ctx, "not denied, and decided otherwise than before", e.And(e.Not(p.a.Deny), differ), func(child, parent kernel.Verdict) bool {
+			return !is(child, kernel.Deny) && (differs(child, parent) || child.RiskLevel != parent.RiskLevel)
 		})
 	})
+}
+
+func differs(a, b kernel.Verdict) bool {
+	return a.Decision != b.Decision || a.ApprovalsRequired != b.ApprovalsRequired || !slices.Equal(a.Workflows, b.Workflows) ||
+		!sameConstraints(a.Constraints, b.Constraints)
 }
 
 func sameConstraints(a, b map[string]any) bool {

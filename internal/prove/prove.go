@@ -252,6 +252,14 @@ func (p *Prover) Subset(ctx context.Context, child, parent *Policy) ([]Result, e
 	return p.subset(ctx, child, parent)
 }
 
+// Narrower proves action by action that what a child does not deny it decides
+// as its parent does: it is a subset that also obliges to no less. It allows
+// nothing that the parent does not allow, and asks where the parent asks, the
+// same people and as many.
+func (p *Prover) Narrower(ctx context.Context, child, parent *Policy) ([]Result, error) {
+	return p.narrower(ctx, child, parent)
+}
+
 // Worst returns the verdict of many: the first of Counterexample, Possible,
 // Unsupported, Unknown that one has, else Proved.
 func Worst(verdicts ...Verdict) Verdict {

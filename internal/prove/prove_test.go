@@ -277,3 +277,50 @@ func TestBundlesWithOtherSchemas(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrowerIsMoreThanASubset: removing a rule that allows may uncover
+// another that obliges to less, which no subset tells.
+func TestNarrowerIsMoreThanASubset(t *testing.T) {
+	const obliging = `pdl: v1
+kind: schema
+name: s
+agents: any
+resources: {order: {}}
+actions: {refund: {resource: order, params: {amount: "int(0..100)"}}}
+constraints: {two_keys: flag}
+---
+pdl: v1
+kind: policy
+name: p
+rules:
+  - {id: all, match: {action: refund}, when: params.amount < 50, effect: ALLOW}
+  - {id: keys, match: {action: refund}, when: params.amount < 10, effect: ALLOW, constraints: {two_keys: true}}
+  - {id: risky, match: {action: refund}, when: params.amount > 80, effect: ALLOW, risk: high}
+  - {id: calm, match: {action: refund}, when: params.amount > 70, effect: ALLOW}
+  - {id: asked, match: {action: refund}, when: params.amount == 60, effect: REQUIRE_APPROVAL, approvals: 2}
+`
+	p, parent := prover(t, prove.Config{}), policy(t, obliging)
+	for _, test := range []struct {
+		what, old, new   string
+		narrower, subset prove.Verdict
+	}{
+		{"the rule without a constraint allows less", "amount < 50", "amount < 20", prove.Proved, prove.Proved},
+		{"the one that obliges does", "amount < 10", "amount < 5", prove.Counterexample, prove.Proved},
+		{"the one of high risk does", "amount > 80", "amount > 90", prove.Counterexample, prove.Proved},
+		{"fewer are asked", "approvals: 2", "approvals: 1", prove.Counterexample, prove.Counterexample},
+		{"more are", "approvals: 2", "approvals: 3", prove.Counterexample, prove.Proved},
+	} {
+		child := policy(t, strings.Replace(obliging, test.old, test.new, 1))
+		narrower, err := p.Narrower(context.Background(), child, parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subset, err := p.Subset(context.Background(), child, parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if narrower[0].Verdict != test.narrower || subset[0].Verdict != test.subset {
+			t.Errorf("%s: narrower %s, subset %s, want %s and %s", test.what, narrower[0].Verdict, subset[0].Verdict, test.narrower, test.subset)
+		}
+	}
+}
