@@ -35,8 +35,8 @@ func (h *house) withPeople() map[string]string {
 
 func (h *house) register(document string) {
 	h.t.Helper()
-	var tree any
-	must(h.t, json.Unmarshal([]byte(document), &tree))
+	tree, err := kernel.DecodeJSON([]byte(document))
+	must(h.t, err)
 	doc, err := registry.ReadDocument(tree)
 	must(h.t, err)
 	_, err = h.gate.Apply(h.t.Context(), admin, doc, gate.ApplyOptions{})

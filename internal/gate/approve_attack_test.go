@@ -406,6 +406,48 @@ func TestAnApprovalThatIsPutBackIsNotApprovedAgain(t *testing.T) {
 	}
 }
 
+// TestARestartForgetsNeitherVotesNorRedemptions: what was used before is used after.
+func TestARestartForgetsNeitherVotesNorRedemptions(t *testing.T) {
+	grants := granting(t)
+	h := openAsking(t, grants)
+	if err := h.KnowGrantKey(t.Context(), "folder-1"); err != nil {
+		t.Fatal(err)
+	}
+	restart := func() {
+		h.reopen(t, grants)
+		activate(t, h, askingSchema+askingPolicy)
+	}
+	d := h.ask(t, "")
+	h.votes(t, d, "person-003")
+	restart()
+	_, err := h.vote(t, d, "person-003")
+	wantCode(t, err, kernel.Conflict, "voted already")
+	waits, stop := context.WithCancel(t.Context())
+	defer stop()
+	answered := make(chan kernel.Decision, 1)
+	go func() {
+		answer, err := h.Await(waits, dev, d, time.Minute)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- answer
+	}()
+	h.votes(t, d, "person-002")
+	allow := <-answered
+	if _, err := h.redeem(dev, allow); err != nil {
+		t.Fatal(err)
+	}
+	restart()
+	if _, err := h.redeem(dev, allow); code(err) != kernel.GrantRedeemed {
+		t.Errorf("redeemed after a restart: %v", err)
+	}
+	_, err = h.vote(t, d, "svc-002")
+	wantCode(t, err, kernel.Conflict, "APPROVED already")
+	if n := h.allows(t, "deploy"); n != 1 {
+		t.Errorf("%d decisions allow it, want 1", n)
+	}
+}
+
 // putBack writes records as they were, behind the gate's back.
 func (h *house) putBack(t *testing.T, list ...store.Record) {
 	t.Helper()
