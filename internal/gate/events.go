@@ -45,6 +45,9 @@ func (g *Gate) Report(ctx context.Context, caller kernel.Caller, r Report) (repo
 		return Reported{}, err
 	}
 	err = g.submit(ctx, &job{apply: func(b *batch) (err error) {
+		if err := g.mayReport(b, caller, &subject); err != nil {
+			return g.unlessOutdated(err)
+		}
 		reported, err = g.report(b, caller, r.Door, subject, private)
 		return err
 	}})
@@ -69,20 +72,35 @@ func (g *Gate) told(r Report) (subject kernel.Request, private *store.Private, e
 	return subject, private, err
 }
 
+// mayReport reports why nobody reports an event, or this caller does not.
+func (g *Gate) mayReport(b *batch, caller kernel.Caller, subject *kernel.Request) error {
+	if b.program == nil {
+		return noPolicy()
+	}
+	if err := b.program.CheckEvent(subject, standing(b.registry, b.program, subject, b.now)); err != nil {
+		return err
+	}
+	if !isReporter(b.registry, b.program.Schema().EventOf(subject.Action), caller.StandsFor) {
+		return kernel.Errorf(kernel.Forbidden, "%s is no reporter of this event", caller.StandsFor).
+			At("$.event").WithHint("the schema lists who may report it, by role, group or id")
+	}
+	return nil
+}
+
+// unlessOutdated is the error with which a job is refused and nothing written,
+// where no guard would show that it rests on what another node changed by now:
+// then it is errLater.
+func (g *Gate) unlessOutdated(refusal error) error {
+	if err := g.upToDate(context.Background()); err != nil {
+		return err
+	}
+	return refusal
+}
+
 // report adds an event to a batch, and to the history that later decisions of
 // the batch count.
 func (g *Gate) report(b *batch, caller kernel.Caller, door string, subject kernel.Request, private *store.Private) (Reported, error) {
-	if b.program == nil {
-		return Reported{}, noPolicy()
-	}
 	st := standing(b.registry, b.program, &subject, b.now)
-	if err := b.program.CheckEvent(&subject, st); err != nil {
-		return Reported{}, err
-	}
-	if !isReporter(b.registry, b.program.Schema().EventOf(subject.Action), caller.StandsFor) {
-		return Reported{}, kernel.Errorf(kernel.Forbidden, "%s is no reporter of this event", caller.StandsFor).
-			At("$.event").WithHint("the schema lists who may report it, by role, group or id")
-	}
 	if len(b.program.Schema().Facts) > 0 && g.past == nil && g.shared() {
 		return Reported{}, unavailable("the history that the policy counts could not be read")
 	}
