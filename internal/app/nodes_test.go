@@ -86,6 +86,13 @@ func ask(agent, action string, cents int64) kernel.Request {
 // allowed counts the decisions in all shards that allow an action of an agent.
 func allowed(t *testing.T, url, agent, action string) (n int) {
 	t.Helper()
+	each(t, url, store.Query{Agent: agent, Action: action, Decision: "ALLOW"}, func() { n++ })
+	return n
+}
+
+// each calls a function for each entry in all shards that a query selects.
+func each(t *testing.T, url string, q store.Query, call func()) {
+	t.Helper()
 	db, err := postgres.OpenReadOnly(t.Context(), url, postgres.Config{Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -96,14 +103,14 @@ func allowed(t *testing.T, url, agent, action string) (n int) {
 		t.Fatal(err)
 	}
 	for _, shard := range shards {
-		for _, err := range db.Entries(t.Context(), store.Query{Shard: shard, Agent: agent, Action: action, Decision: "ALLOW", Bare: true}) {
+		q.Shard, q.Bare = shard, true
+		for _, err := range db.Entries(t.Context(), q) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n++
+			call()
 		}
 	}
-	return n
 }
 
 // unanswered reports whether an error means that there is no decision: the
