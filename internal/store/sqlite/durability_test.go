@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -257,53 +258,99 @@ func settled(t *testing.T, dir string, lost *store.Batch) {
 	}
 }
 
-// A full disk may stop a commit at any of its writes, after any part of it.
+// A full disk may stop a commit after any part of what it writes.
 func TestAFullDiskCommitsNothingAndRecovers(t *testing.T) {
-	for _, part := range []int{0, 100} {
-		for nth := 1; ; nth += 1 + part/50 {
-			dir := t.TempDir()
-			d := watch(t, dir)
-			w := &writer{db: open(t, filepath.Join(dir, "kernel.db"))}
-			w.commit(t, w.next(t, 2))
-			full, writes := w.next(t, 4), 0
-			d.failWith(func(e event) (int32, int) {
-				if e.op != opWrite {
-					return 0, 0
-				}
-				if writes++; writes < nth {
-					return 0, 0
-				}
-				return lib.SQLITE_FULL, min(part, len(e.data)-1)
-			})
-			out, err := w.db.Commit(t.Context(), full)
-			if writes < nth { // it went through: every write has had its turn
-				if err != nil || out.Status != store.Committed || nth < 5 {
-					t.Errorf("after %d writes: Commit = %v, %v", nth-1, out, err)
-				}
-				if err := w.db.Close(); err != nil {
-					t.Error(err)
-				}
-				break
+	for room := 0; ; room += 1499 {
+		dir := t.TempDir()
+		d := watch(t, dir)
+		w := &writer{db: open(t, filepath.Join(dir, "kernel.db"))}
+		w.commit(t, w.next(t, 2))
+		full, left := w.next(t, 4), room
+		d.failWith(func(e event) (int32, int) {
+			if e.op != opWrite {
+				return 0, 0
 			}
-			if out.Status != store.NotCommitted || !errors.Is(err, store.ErrFull) {
-				t.Fatalf("full at write %d: Commit = %v, %v, want NotCommitted and ErrFull", nth, out, err)
+			if left -= len(e.data); left >= 0 {
+				return 0, 0
 			}
-			if status, err := w.db.Lookup(t.Context(), full.ID); status != store.NotCommitted || err != nil {
-				t.Errorf("full at write %d: Lookup = %v, %v, want NotCommitted", nth, status, err)
-			}
-			if err := check(t, restart(t, d.cut(d.mark(), keepSome(uint64(nth)))), 2); err != nil {
-				t.Errorf("full at write %d, then a power cut: %v", nth, err)
-			}
-			d.failWith(nil)
-			w.commit(t, full)
-			w.commit(t, w.next(t, 1))
-			if err := check(t, restart(t, d.cut(d.mark(), keepNothing)), 7); err != nil {
-				t.Errorf("full at write %d, then space, then a power cut: %v", nth, err)
+			return lib.SQLITE_FULL, left + len(e.data)
+		})
+		out, err := w.db.Commit(t.Context(), full)
+		if left >= 0 { // there was room for all of it
+			if err != nil || out.Status != store.Committed || room < 20_000 {
+				t.Errorf("with room for %d bytes: Commit = %v, %v", room, out, err)
 			}
 			if err := w.db.Close(); err != nil {
-				t.Errorf("Close: %v", err)
+				t.Error(err)
 			}
+			return
 		}
+		if out.Status != store.NotCommitted || !errors.Is(err, store.ErrFull) {
+			t.Fatalf("full after %d bytes: Commit = %v, %v, want NotCommitted and ErrFull", room, out, err)
+		}
+		if status, err := w.db.Lookup(t.Context(), full.ID); status != store.NotCommitted || err != nil {
+			t.Errorf("full after %d bytes: Lookup = %v, %v, want NotCommitted", room, status, err)
+		}
+		if err := check(t, restart(t, d.cut(d.mark(), keepSome(uint64(room)))), 2); err != nil {
+			t.Errorf("full after %d bytes, then a power cut: %v", room, err)
+		}
+		d.failWith(nil)
+		w.commit(t, full)
+		w.commit(t, w.next(t, 1))
+		if err := check(t, restart(t, d.cut(d.mark(), keepNothing)), 7); err != nil {
+			t.Errorf("full after %d bytes, then space, then a power cut: %v", room, err)
+		}
+		if err := w.db.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+// Pages that overflow SQLite's cache are in the log before their transaction
+// ends, and those of one that is undone are written over.
+func TestATransactionLargerThanTheCacheIsWholeOrNotThere(t *testing.T) {
+	dir := t.TempDir()
+	d := watch(t, dir)
+	w := &writer{db: open(t, filepath.Join(dir, "kernel.db"))}
+	if err := w.db.Exec("PRAGMA cache_size=8"); err != nil {
+		t.Fatal(err)
+	}
+	few := w.next(t, 2)
+	w.commit(t, few)
+	w.pad = 50_000
+	large := w.next(t, 40) // two megabytes
+	undone := *large
+	undone.Entries = slices.Clone(large.Entries)
+	undone.Entries[39].ID = few.Entries[0].ID // the last of them does not fit
+	since := d.mark()
+	if out, err := w.db.Commit(t.Context(), &undone); out.Status != store.NotCommitted || d.mark() == since {
+		t.Fatalf("Commit = %v, %v after doing %d things to the disk, want NotCommitted after several", out, err, d.mark()-since)
+	}
+	w.commit(t, large)
+	if err := check(t, restart(t, d.cut(d.mark(), keepNothing)), 42); err != nil {
+		t.Errorf("a power cut after a large commit: %v", err)
+	}
+	w.pad = 0
+	w.commit(t, w.next(t, 1))
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(t, dir, 43); err != nil {
+		t.Error(err)
+	}
+}
+
+// A commit costs one write of the log, not two for each of its pages.
+func TestACommitIsWrittenInOnePiece(t *testing.T) {
+	dir := t.TempDir()
+	d := watch(t, dir)
+	w := &writer{db: open(t, filepath.Join(dir, "kernel.db"))}
+	defer w.db.Close()
+	w.commit(t, w.next(t, 2))
+	since := d.mark()
+	w.commit(t, w.next(t, 4))
+	if wrote := d.mark() - since; wrote != 2 {
+		t.Errorf("a commit did %d things to the disk, want a write and a flush:\n%v", wrote, d)
 	}
 }
 

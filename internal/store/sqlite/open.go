@@ -99,8 +99,12 @@ func (db *DB) open() error {
 	if err := createFile(db.path); err != nil {
 		return err
 	}
-	var err error
-	if db.writer, err = sqlite.OpenConn(db.path, sqlite.OpenReadWrite); err != nil {
+	err := registerGathering()
+	if err != nil {
+		return err
+	}
+	db.writer, err = sqlite.OpenConn(fileURI(db.path, "vfs="+gatheringVFS), sqlite.OpenReadWrite|sqlite.OpenURI)
+	if err != nil {
 		return err
 	}
 	db.writer.SetBusyTimeout(busyTimeout)
