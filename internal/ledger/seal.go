@@ -154,7 +154,7 @@ func (s *Sealer) readBack(ctx context.Context, tree *merkle.Tree, size uint64) e
 	if tree.Size() == size {
 		return nil
 	}
-	for e, err := range s.reader.Entries(ctx, store.Query{Shard: s.shard, From: tree.Size(), Bare: true}) {
+	for e, err := range bodies(ctx, s.reader, s.shard, tree.Size()) {
 		if err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (s *Sealer) readBack(ctx context.Context, tree *merkle.Tree, size uint64) e
 			return fmt.Errorf("%w: entry %d is missing", ErrDiffers, tree.Size())
 		}
 		leaf := merkle.LeafHash(e.Body)
-		if leaf != e.Leaf {
+		if leaf != e.Hash {
 			return fmt.Errorf("%w: entry %d does not hash to its leaf", ErrDiffers, e.Seq)
 		}
 		if err := tree.Append(leaf); err != nil {
@@ -173,6 +173,21 @@ func (s *Sealer) readBack(ctx context.Context, tree *merkle.Tree, size uint64) e
 		}
 	}
 	return nil
+}
+
+// bodies reads what is hashed, and the stored hashes, the fastest way the
+// engine has.
+func bodies(ctx context.Context, r store.Reader, shard int, from uint64) iter.Seq2[store.Body, error] {
+	if fast, ok := r.(store.LeafReader); ok {
+		return fast.Bodies(ctx, shard, from)
+	}
+	return func(yield func(store.Body, error) bool) {
+		for e, err := range r.Entries(ctx, store.Query{Shard: shard, From: from, Bare: true}) {
+			if !yield(store.Body{Leaf: store.Leaf{Seq: e.Seq, Hash: e.Leaf}, Body: e.Body}, err) {
+				return
+			}
+		}
+	}
 }
 
 // Keep makes a seal the last one. Call it when the note is persisted.

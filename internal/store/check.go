@@ -19,17 +19,26 @@ type Examiner interface {
 	Examine(ctx context.Context) ([]string, error)
 }
 
-// A LeafReader is an engine that can read leaf hashes without the entries.
+// A LeafReader is an engine that can read leaf hashes without the entries, or
+// with no more of them than what is hashed.
 type LeafReader interface {
 	// Leaves yields the stored leaf hash of every entry of a shard with
 	// seq ≥ from, in ascending order, and its seq.
 	Leaves(ctx context.Context, shard int, from uint64) iter.Seq2[Leaf, error]
+	// Bodies yields the same, and beside each hash what is stored as the body.
+	Bodies(ctx context.Context, shard int, from uint64) iter.Seq2[Body, error]
 }
 
 // A Leaf is the stored hash of one entry.
 type Leaf struct {
 	Seq  uint64
 	Hash [32]byte
+}
+
+// A Body is the stored hash of one entry, and the stored body.
+type Body struct {
+	Leaf
+	Body []byte
 }
 
 const maxSize = 1 << 53 // entries in a shard: what JSON can count

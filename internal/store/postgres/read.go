@@ -304,21 +304,43 @@ func (db *DB) Kinds(ctx context.Context) (kinds []string, err error) {
 
 // Leaves implements store.LeafReader.
 func (db *DB) Leaves(ctx context.Context, shard int, from uint64) iter.Seq2[store.Leaf, error] {
-	return pages(ctx, db, fmt.Sprintf("leaves of shard %d", shard), func(context.Context, *pgxpool.Conn) (*page[store.Leaf], error) {
-		return &page[store.Leaf]{
-			sql:  "SELECT seq, leaf FROM kernel.entries WHERE shard = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
-			args: []any{int64(shard), place(from), leafRows}, rows: leafRows,
-			read: func(row pgx.Row) (store.Leaf, int, error) {
-				var seq int64
-				var hash []byte
-				if err := row.Scan(&seq, &hash); err != nil {
-					return store.Leaf{}, 0, err
-				}
-				if seq < place(from) || len(hash) != 32 {
-					return store.Leaf{}, 0, errOrder
+	return leaves(ctx, db, shard, from, "SELECT seq, leaf", leafRows, func(row pgx.Row) (leaf store.Leaf, seq int64, n int, err error) {
+		leaf, seq, err = readLeaf(row)
+		return leaf, seq, len(leaf.Hash), err
+	})
+}
+
+// Bodies implements store.LeafReader.
+func (db *DB) Bodies(ctx context.Context, shard int, from uint64) iter.Seq2[store.Body, error] {
+	return leaves(ctx, db, shard, from, "SELECT seq, leaf, body", pageRows, func(row pgx.Row) (b store.Body, seq int64, n int, err error) {
+		b.Leaf, seq, err = readLeaf(row, &b.Body)
+		return b, seq, len(b.Body), err
+	})
+}
+
+func readLeaf(row pgx.Row, more ...any) (leaf store.Leaf, seq int64, err error) {
+	var hash []byte
+	if err := row.Scan(append([]any{&seq, &hash}, more...)...); err != nil {
+		return leaf, 0, err
+	}
+	if seq < 0 || len(hash) != 32 {
+		return leaf, 0, errOrder
+	}
+	return store.Leaf{Seq: uint64(seq), Hash: [32]byte(hash)}, seq, nil
+}
+
+func leaves[T any](ctx context.Context, db *DB, shard int, from uint64, columns string, rows int, read func(pgx.Row) (v T, seq int64, bytes int, err error)) iter.Seq2[T, error] {
+	return pages(ctx, db, fmt.Sprintf("leaves of shard %d", shard), func(context.Context, *pgxpool.Conn) (*page[T], error) {
+		return &page[T]{
+			sql:  columns + " FROM kernel.entries WHERE shard = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+			args: []any{int64(shard), place(from), rows}, rows: rows,
+			read: func(row pgx.Row) (T, int, error) {
+				v, seq, n, err := read(row)
+				if err == nil && seq < place(from) {
+					err = errOrder
 				}
 				from = uint64(seq) + 1
-				return store.Leaf{Seq: uint64(seq), Hash: [32]byte(hash)}, len(hash), nil
+				return v, n, err
 			},
 		}, nil
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"runtime"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -212,6 +213,7 @@ func pages[T any](ctx context.Context, db *DB, what string, fill func(c *sqlite.
 					return
 				}
 			}
+			runtime.Gosched() // whoever waits for an answer goes first
 			if err != nil {
 				var none T
 				yield(none, fmt.Errorf("read %s: %w", what, err))
@@ -282,21 +284,36 @@ func (db *DB) Kinds(ctx context.Context) (kinds []string, err error) {
 
 // Leaves implements store.LeafReader.
 func (db *DB) Leaves(ctx context.Context, shard int, from uint64) iter.Seq2[store.Leaf, error] {
-	return pages(ctx, db, fmt.Sprintf("leaves of shard %d", shard), func(c *sqlite.Conn, page []store.Leaf) ([]store.Leaf, bool, error) {
-		stmt, err := c.Prepare("SELECT seq, leaf FROM entries WHERE shard = ? AND seq >= ? ORDER BY seq")
+	return leaves(ctx, db, shard, from, "SELECT seq, leaf", leafRows, func(_ *sqlite.Stmt, leaf store.Leaf) (store.Leaf, int) {
+		return leaf, len(leaf.Hash)
+	})
+}
+
+// Bodies implements store.LeafReader.
+func (db *DB) Bodies(ctx context.Context, shard int, from uint64) iter.Seq2[store.Body, error] {
+	return leaves(ctx, db, shard, from, "SELECT seq, leaf, body", pageRows, func(stmt *sqlite.Stmt, leaf store.Leaf) (store.Body, int) {
+		b := store.Body{Leaf: leaf, Body: columnBytes(stmt, 2)}
+		return b, len(b.Body)
+	})
+}
+
+func leaves[T any](ctx context.Context, db *DB, shard int, from uint64, columns string, rows int, read func(*sqlite.Stmt, store.Leaf) (T, int)) iter.Seq2[T, error] {
+	return pages(ctx, db, fmt.Sprintf("leaves of shard %d", shard), func(c *sqlite.Conn, page []T) ([]T, bool, error) {
+		stmt, err := c.Prepare(columns + " FROM entries WHERE shard = ? AND seq >= ? ORDER BY seq")
 		if err != nil {
 			return page, false, err
 		}
 		stmt.BindInt64(1, int64(shard))
 		stmt.BindInt64(2, seq(from))
-		return fillPage(stmt, page, leafRows, func() (leaf store.Leaf, n int, err error) {
-			leaf.Seq = uint64(stmt.ColumnInt64(0))
+		return fillPage(stmt, page, rows, func() (v T, n int, err error) {
+			leaf := store.Leaf{Seq: uint64(stmt.ColumnInt64(0))}
 			stmt.ColumnBytes(1, leaf.Hash[:])
 			if leaf.Seq < from || leaf.Seq == math.MaxUint64 {
-				return leaf, 0, errOrder
+				return v, 0, errOrder
 			}
 			from = leaf.Seq + 1
-			return leaf, len(leaf.Hash), nil
+			v, n = read(stmt, leaf)
+			return v, n, nil
 		})
 	})
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
@@ -241,6 +242,16 @@ func leaves(t *testing.T, x *exam) {
 		}
 		if seq != max(from, 40) {
 			t.Errorf("Leaves(%d) ends at %d, want 40", from, seq)
+		}
+		seq = from
+		for b, err := range r.Bodies(x.ctx(), 0, from) {
+			if want := x.all[0][seq]; err != nil || b.Seq != seq || b.Hash != want.Leaf || !bytes.Equal(b.Body, want.Body) {
+				t.Fatalf("Bodies(%d) yields %d %x %s, %v, want %d %s", from, b.Seq, b.Hash, b.Body, err, seq, want.Body)
+			}
+			seq++
+		}
+		if seq != max(from, 40) {
+			t.Errorf("Bodies(%d) ends at %d, want 40", from, seq)
 		}
 	}
 }

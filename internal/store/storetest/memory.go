@@ -333,6 +333,17 @@ func (m *Memory) Leaves(ctx context.Context, n int, from uint64) iter.Seq2[store
 	}
 }
 
+// Bodies implements store.LeafReader.
+func (m *Memory) Bodies(ctx context.Context, n int, from uint64) iter.Seq2[store.Body, error] {
+	return func(yield func(store.Body, error) bool) {
+		for e, err := range m.Entries(ctx, store.Query{Shard: n, From: from}) {
+			if !yield(store.Body{Leaf: store.Leaf{Seq: e.Seq, Hash: e.Leaf}, Body: e.Body}, err) {
+				return
+			}
+		}
+	}
+}
+
 // Record implements store.Reader.
 func (m *Memory) Record(ctx context.Context, key store.RecordKey) (store.Record, error) {
 	unlock, err := m.reading(ctx)
