@@ -18,7 +18,7 @@ import (
 const applicationID = 0x454b6c67
 
 // SchemaVersion is the number of the last migration.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 //go:embed migrations/*.sql
 var migrations embed.FS

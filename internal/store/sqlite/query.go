@@ -54,28 +54,60 @@ func (db *DB) Entries(ctx context.Context, q store.Query) iter.Seq2[store.Entry,
 	}
 	return pages(ctx, db, fmt.Sprintf("entries of shard %d", q.Shard), func(c *sqlite.Conn, page []store.Entry) ([]store.Entry, bool, error) {
 		lo, hi, err := window(c, q)
-		if err != nil || lo >= hi || left == 0 {
-			return page, false, err
-		}
-		stmt, err := prepareQuery(c, q, lo, hi)
-		if err != nil {
-			return page, false, err
-		}
-		page, more, err := fillPage(stmt, page, min(left, pageRows), func() (store.Entry, int, error) {
-			e := readEntry(stmt)
-			at := int64(e.Seq)
-			if at < lo || at >= hi {
-				return e, 0, errOrder
+		for err == nil && lo < hi && left > 0 && len(page) == 0 {
+			from, to := lo, hi
+			if q.Agent != "" {
+				from, to = block(lo, hi, q.Newest)
+			}
+			var more bool
+			page, more, err = entries(c, q, page, from, to, min(left, pageRows))
+			if more { // of this block
+				last := int64(page[len(page)-1].Seq)
+				from, to = last, last+1
 			}
 			if q.Newest {
-				hi, q.From = at, e.Seq
+				hi, q.From = from, uint64(from)
 			} else {
-				lo, q.From = at+1, e.Seq+1
+				lo, q.From = to, uint64(to)
 			}
-			return e, len(e.Body) + requestSize(e), nil
-		})
+		}
 		left -= len(page)
-		return page, more && lo < hi, err
+		return page, lo < hi && left > 0, err
+	})
+}
+
+// blockBits is how many bits of its seq do not tell an entry's block, in the
+// index of agents.
+const blockBits = 10
+
+// block returns the first block of [lo, hi), or the last one when the newest
+// come first.
+func block(lo, hi int64, newest bool) (from, to int64) {
+	if newest {
+		return max(lo, (hi-1)>>blockBits<<blockBits), hi
+	}
+	return lo, min(hi, (lo>>blockBits+1)<<blockBits)
+}
+
+// entries fills a page with what a query selects of [lo, hi), and reports whether
+// there may be more.
+func entries(c *sqlite.Conn, q store.Query, page []store.Entry, lo, hi int64, limit int) ([]store.Entry, bool, error) {
+	stmt, err := prepareQuery(c, q, lo, hi)
+	if err != nil {
+		return page, false, err
+	}
+	return fillPage(stmt, page, limit, func() (store.Entry, int, error) {
+		e := readEntry(stmt)
+		at := int64(e.Seq)
+		if at < lo || at >= hi {
+			return e, 0, errOrder
+		}
+		if q.Newest {
+			hi = at
+		} else {
+			lo = at + 1
+		}
+		return e, len(e.Body) + requestSize(e), nil
 	})
 }
 
@@ -92,6 +124,7 @@ func window(c *sqlite.Conn, q store.Query) (lo, hi int64, err error) {
 	if hi, err = headSize(c, q.Shard); err != nil {
 		return 0, 0, err
 	}
+	size := hi
 	if q.Newest {
 		if q.From > 0 {
 			hi = min(hi, seq(q.From))
@@ -101,30 +134,47 @@ func window(c *sqlite.Conn, q store.Query) (lo, hi int64, err error) {
 	}
 	for _, bound := range []struct {
 		instant int64
-		sql     string
 		apply   func(int64)
 	}{
-		{q.Since, "SELECT seq FROM entries INDEXED BY entries_by_instant WHERE shard = ? AND instant >= ? ORDER BY instant, seq LIMIT 1", func(n int64) { lo = max(lo, n) }},
-		{q.Until, "SELECT seq + 1 FROM entries INDEXED BY entries_by_instant WHERE shard = ? AND instant < ? ORDER BY instant DESC, seq DESC LIMIT 1", func(n int64) { hi = min(hi, n) }},
+		{q.Since, func(n int64) { lo = max(lo, n) }},
+		{q.Until, func(n int64) { hi = min(hi, n) }},
 	} {
 		if bound.instant == 0 {
 			continue
 		}
-		stmt, err := c.Prepare(bound.sql)
+		n, err := firstSince(c, q.Shard, size, bound.instant)
 		if err != nil {
 			return 0, 0, err
 		}
-		stmt.BindInt64(1, int64(q.Shard))
-		stmt.BindInt64(2, bound.instant)
-		found, err := row(stmt, func() { bound.apply(stmt.ColumnInt64(0)) })
-		if err != nil {
-			return 0, 0, err
-		}
-		if !found {
-			return 0, 0, nil
-		}
+		bound.apply(n)
 	}
 	return lo, hi, nil
+}
+
+// firstSince halves [0, size) until it has the first place from which on
+// entries are not before an instant.
+func firstSince(c *sqlite.Conn, shard int, size, instant int64) (int64, error) {
+	stmt, err := c.Prepare("SELECT seq, instant FROM entries WHERE shard = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT 1")
+	if err != nil {
+		return 0, err
+	}
+	lo, hi := int64(0), size
+	for lo < hi {
+		middle := lo + (hi-lo)/2
+		seq, at := hi, instant // where there is none, as little as where one is late
+		stmt.BindInt64(1, int64(shard))
+		stmt.BindInt64(2, middle)
+		stmt.BindInt64(3, hi)
+		if _, err := row(stmt, func() { seq, at = stmt.ColumnInt64(0), stmt.ColumnInt64(1) }); err != nil {
+			return 0, err
+		}
+		if at < instant {
+			lo = seq + 1
+		} else {
+			hi = middle
+		}
+	}
+	return lo, nil
 }
 
 // headSize is how many entries the head says there are. What lies beyond it, or
@@ -148,6 +198,9 @@ func prepareQuery(c *sqlite.Conn, q store.Query, lo, hi int64) (*sqlite.Stmt, er
 	p.add("e.seq < ?", hi)
 	// The additions tell SQLite that an index, which leaves out some rows, has
 	// all that are wanted.
+	if q.Agent != "" {
+		p.add(fmt.Sprintf("e.seq >> %d = ?", blockBits), lo>>blockBits)
+	}
 	p.equal("e.agent", q.Agent, " AND e.agent <> ''")
 	p.equal("e.action", q.Action, " AND e.action <> ''")
 	p.equal("e.decision", q.Decision, "")
