@@ -36,6 +36,7 @@ func Serve(ctx context.Context, cfg Config, p Process) error {
 	if err := cfg.CheckServe(); err != nil {
 		return err
 	}
+	tuneMemory()
 	signal.Ignore(unix.SIGXFSZ) // a limit on file sizes is a failing disk, not a crash
 	s := &service{cfg: cfg, version: p.Version, environ: p.Environ, log: cfg.NewLogger(p.Stderr, p.Terminal)}
 	if err := s.start(ctx); err != nil {
