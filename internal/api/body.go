@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,6 +20,10 @@ const (
 	dropBytes = 8 << 20
 	dropTime  = 5 * time.Second
 )
+
+// firstRead is how much room is made for a body before any of it has come,
+// whatever the client says that will.
+const firstRead = 16 << 10
 
 // A body is the body of a request, and how much of it was read.
 type body struct {
@@ -85,7 +90,9 @@ func (d *door) receive(c *call) error {
 	if c.in.said > limit {
 		return tooLarge(limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(c.in, limit+1))
+	var data bytes.Buffer
+	data.Grow(int(min(max(c.in.said, 0), firstRead)) + bytes.MinRead)
+	_, err := data.ReadFrom(io.LimitReader(c.in, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return kernel.Errorf(kernel.Timeout, "the body did not arrive within %v", d.cfg.Limits.Body)
@@ -94,10 +101,10 @@ func (d *door) receive(c *call) error {
 	case err != nil:
 		return kernel.Errorf(kernel.Malformed, "the body could not be read to its end").
 			WithHint("check Content-Length, or the chunks")
-	case int64(len(data)) > limit:
+	case int64(data.Len()) > limit:
 		return tooLarge(limit)
 	}
-	c.data = data
+	c.data = data.Bytes()
 	return nil
 }
 
@@ -115,8 +122,11 @@ func checkMedia(h http.Header) error {
 		return refuse("the body has a content encoding")
 	}
 	types := h.Values("Content-Type")
-	if len(types) != 1 {
+	switch {
+	case len(types) != 1:
 		return refuse("the body needs one Content-Type")
+	case types[0] == "application/json": // as nearly everybody writes it
+		return nil
 	}
 	kind, params, err := mime.ParseMediaType(types[0])
 	if err != nil || kind != "application/json" {

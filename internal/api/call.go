@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
@@ -31,7 +31,15 @@ type call struct {
 	in     *body
 	data   []byte // the whole body, for routes that take one
 	status int    // as answered
-	free   func() // gives back the call's part of what bounds all calls
+	free   func() // gives back the call's part of what bounds all calls; nil: it has none
+}
+
+// leave gives back the call's part of what bounds all calls, the first time.
+func (c *call) leave() {
+	if free := c.free; free != nil {
+		c.free = nil
+		free()
+	}
 }
 
 // A reply is a whole answer.
@@ -100,8 +108,8 @@ func (d *door) pass(c *call) (reply, error) {
 	if !lane.enter() {
 		return reply{}, kernel.Errorf(kernel.Unavailable, "too many requests are under way").WithHint("ask again in a second")
 	}
-	c.free = sync.OnceFunc(lane.leave)
-	defer func() { c.free() }()
+	c.free = lane.leave
+	defer c.leave()
 	return d.admit(c)
 }
 
@@ -121,7 +129,7 @@ func (d *door) admit(c *call) (reply, error) {
 			return reply{}, overShare("too many requests of this caller are under way")
 		}
 		leave := c.free
-		c.free = sync.OnceFunc(func() { d.places.give(c.caller.Principal, 1); leave() })
+		c.free = func() { d.places.give(c.caller.Principal, 1); leave() }
 	}
 	var err error
 	if c.query, err = parseQuery(c.r, c.route.params); err != nil {
@@ -182,16 +190,19 @@ func (d *door) public(c *call, err error) *kernel.Error {
 	return kernel.Errorf(kernel.Internal, "something failed here; it is in the kernel's own log")
 }
 
-// write sends the answer. Nothing that is sent may be cached, sniffed or
-// framed.
+// always is in the head of every answer: nothing that is sent may be cached,
+// sniffed or framed.
+var always = http.Header{
+	"X-Content-Type-Options":  {"nosniff"},
+	"Cache-Control":           {"no-store"},
+	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+}
+
+// write sends the answer.
 func (d *door) write(c *call, rep reply) {
 	h := c.w.Header()
-	for name, values := range rep.header {
-		h[name] = values
-	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	maps.Copy(h, rep.header)
+	maps.Copy(h, always)
 	if rep.kind != "" {
 		h.Set("Content-Type", rep.kind)
 	}
@@ -222,6 +233,9 @@ func (d *door) account(c *call) {
 	level := slog.LevelDebug
 	if c.status >= http.StatusBadRequest {
 		level = slog.LevelInfo
+	}
+	if !d.cfg.Log.Enabled(c.ctx, level) {
+		return
 	}
 	d.cfg.Log.LogAttrs(c.ctx, level, "request", slog.String("method", c.r.Method), slog.String("route", c.pattern()),
 		slog.Int("status", c.status), slog.Duration("duration", took), slog.String("principal", c.caller.Principal))

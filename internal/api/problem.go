@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 
@@ -94,9 +95,10 @@ func (p problem) reply() reply {
 // jsonReply encodes a value of ours: members in the order of the struct, maps
 // sorted.
 func jsonReply(status int, v any) reply {
-	data, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
-	if err != nil {
+	var body bytes.Buffer
+	if err := json.MarshalWrite(&body, v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		panic(err) // answered as a refusal; our own types always encode
 	}
-	return reply{status: status, kind: "application/json", body: append(data, '\n')}
+	body.WriteByte('\n')
+	return reply{status: status, kind: "application/json", body: body.Bytes()}
 }

@@ -28,6 +28,9 @@ type query map[string]string
 // parseQuery reads a query string. Parameters that are not known, there twice
 // or empty are errors that name them.
 func parseQuery(r *http.Request, known []string) (query, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, kernel.Errorf(kernel.Invalid, "the query string is malformed").WithHint("escape values with %% encoding")

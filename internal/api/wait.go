@@ -19,7 +19,7 @@ func (d *door) park(c *call, wait time.Duration) bool {
 	if !d.waits.take(c.caller.Principal, 1) {
 		return false
 	}
-	c.free()
+	c.leave()
 	// Without a connection there is no deadline to move; the answer is as good.
 	_ = http.NewResponseController(c.w).SetWriteDeadline(d.cfg.Now().Add(wait + graceOfWait))
 	return true

@@ -129,7 +129,7 @@ func (g *Gate) begun(ctx context.Context) error {
 	defer cancel()
 	err := g.enqueue([]*job{j}, g.cfg.Queue)
 	if err == nil {
-		err = inTime(ctx, j)
+		err = inTime(ctx, j, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("record what decisions rest on: %w", err)

@@ -63,21 +63,23 @@ func (g *Gate) submit(ctx context.Context, j *job) error {
 	if err := g.enqueue([]*job{j}, g.cfg.Queue); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.Budget)
-	defer cancel()
-	return inTime(ctx, j)
+	timer := time.NewTimer(g.cfg.Budget)
+	defer timer.Stop()
+	return inTime(ctx, j, timer.C)
 }
 
-// inTime waits for the answer to a queued job.
-func inTime(ctx context.Context, j *job) error {
+// inTime waits for the answer to a queued job, as long as its caller does and
+// until it is late.
+func inTime(ctx context.Context, j *job, late <-chan time.Time) error {
 	select {
 	case err := <-j.done:
 		return err
 	case <-ctx.Done():
-		// The batch may still be committed. The caller learns a refusal, never
-		// a decision that might not be on disk.
-		return unavailable("it could not be recorded in time")
+	case <-late:
 	}
+	// The batch may still be committed. The caller learns a refusal, never
+	// a decision that might not be on disk.
+	return unavailable("it could not be recorded in time")
 }
 
 // enqueue queues jobs that are taken up together, unless more than room would

@@ -85,7 +85,7 @@ func (g *Gate) atOnce(ctx context.Context, caller kernel.Caller, ask Ask, one *o
 
 // wait returns the answer once it is on disk, and nothing but a refusal before.
 func (one *ofMany) wait(ctx context.Context, g *Gate) Answer {
-	if err := inTime(ctx, one.job); err != nil {
+	if err := inTime(ctx, one.job, nil); err != nil {
 		return Answer{Err: err}
 	}
 	d, err := g.answer(one.question, one.decision, nil)
