@@ -145,7 +145,8 @@ bench-prove: ## measure what kernel prove asks of 100 and of 1,000 rules
 
 .PHONY: bench
 bench: ## run the benchmarks and print the table of docs/performance.md
-	@cd bench && $(GO) test -run '^$$' -bench . -count 5 . | $(GO) run ./table
+	@scripts/postgres.sh
+	@cd bench && $(GO) test -run '^$$' -bench . -count 5 -timeout 0 . | $(GO) run ./table
 	@$(MAKE) --no-print-directory bench-peers
 
 .PHONY: bench-peers

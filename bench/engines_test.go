@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,29 +135,33 @@ func (k *runningKernel) activate(tb testing.TB, policy string) {
 
 // BenchmarkEngines asks kernels over HTTP, each decision on disk before its
 // answer, with a rule that reads a fact and with one that reads none; beside
-// them, in the same run and with the same clients, the echo of [BenchmarkHTTP].
+// them, in the same run and with the same clients and requests, an echo (see
+// [startEcho]). cpu-µs is that of this process, clients and servers together;
+// PostgreSQL's is not in it.
 //
 // p50-ms and p99-ms are of a load of its own: requests come at a constant rate,
 // half of what the closed load before reached, whether the ones before them
 // were answered or not, and the time runs from when each was due.
 func BenchmarkEngines(b *testing.B) {
-	echo := httptest.NewServer(http.HandlerFunc(echoBody))
-	defer echo.Close()
 	for _, e := range engines {
 		for _, policy := range []struct {
 			name string
 			fact bool
 		}{{"plain", false}, {"fact", true}} {
 			kernels := e.start(b, counted(policy.fact))
+			echo := []*runningKernel{startEcho(b, kernels[0], acting()[0])}
 			for _, callers := range []int{1, 32, 64} {
 				b.Run(fmt.Sprintf("%s/%s/callers=%d", e.name, policy.name, callers), func(b *testing.B) {
-					bare := ask(b, echo.Listener.Addr().String(), kernels[0].post(acting()[0]), callers, b.N)
+					bare := askAll(b, echo, callers, b.N)
 					b.ResetTimer()
 					c := askAll(b, kernels, callers, b.N)
 					b.StopTimer()
 					late := latencies(b, kernels, callers, b.N, c.rate()/2)
 					b.ReportMetric(c.rate(), "decisions/s")
+					b.ReportMetric(bare.rate(), "echoes/s")
 					b.ReportMetric(c.rate()/bare.rate(), "ratio")
+					b.ReportMetric(c.cpuMicros(), "cpu-µs/decision")
+					b.ReportMetric(bare.cpuMicros(), "cpu-µs/echo")
 					b.ReportMetric(float64(late[len(late)/2].Microseconds())/1000, "p50-ms")
 					b.ReportMetric(float64(late[len(late)*99/100].Microseconds())/1000, "p99-ms")
 				})
@@ -224,7 +226,10 @@ func eachCaller(b *testing.B, kernels []*runningKernel, callers int, do func(cal
 		}
 		answers := bufio.NewReader(conn)
 		all.Go(func() {
-			failed <- do(caller, func(i int) error { return exchange(conn, answers, posts[i%len(posts)]) })
+			failed <- do(caller, func(i int) error {
+				_, _, err := exchange(conn, answers, posts[i%len(posts)])
+				return err
+			})
 		})
 	}
 	all.Wait()

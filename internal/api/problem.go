@@ -96,6 +96,7 @@ func (p problem) reply() reply {
 // sorted.
 func jsonReply(status int, v any) reply {
 	var body bytes.Buffer
+	body.Grow(1 << 10) // few answers are larger
 	if err := json.MarshalWrite(&body, v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		panic(err) // answered as a refusal; our own types always encode
 	}
