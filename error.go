@@ -8,7 +8,7 @@ type Code string
 
 // Codes of verdicts: why a decision is what it is (a closed set). The first
 // six are of verdicts that the registry reaches before the rules; APPROVED is
-// what people made of a REQUIRE_APPROVAL.
+// what people made of a REQUIRE_APPROVAL, BREAK_GLASS what somebody did alone.
 const (
 	CodeKilled             Code = "KILLED"
 	CodeUnknownAgent       Code = "UNKNOWN_AGENT"
@@ -23,6 +23,7 @@ const (
 	CodeUnknownAction      Code = "UNKNOWN_ACTION"
 	CodeUnknownResource    Code = "UNKNOWN_RESOURCE"
 	CodeApproved           Code = "APPROVED"
+	CodeBreakGlass         Code = "BREAK_GLASS"
 	CodeUnavailable        Code = "UNAVAILABLE"
 )
 

@@ -41,8 +41,10 @@ type Approval struct {
 	Workflows     []ApprovalWorkflow `json:"workflows"`
 	Votes         []ApprovalVote     `json:"votes"`
 	MayVote       bool               `json:"may_vote"`
-	MayNot        string             `json:"may_not,omitzero"` // why the caller may not vote
-	Now           *ApprovalNow       `json:"now,omitzero"`     // while it is pending; lists leave it out
+	MayNot        string             `json:"may_not,omitzero"`     // why the caller may not vote
+	BreakGlass    *BreakGlass        `json:"break_glass,omitzero"` // while it is pending, and somebody may allow it alone
+	Broken        *BrokenGlass       `json:"broken,omitzero"`      // of one that somebody allowed alone
+	Now           *ApprovalNow       `json:"now,omitzero"`         // while it is pending; lists leave it out
 }
 
 // An ApprovalWorkflow is how far one workflow is.
@@ -73,9 +75,10 @@ type ApprovalNow struct {
 
 // An ApprovalQuery selects approvals. Zero members select all.
 type ApprovalQuery struct {
-	State string
-	Mine  bool // only what the caller may vote on now
-	Limit int  // 1…200; 0: 100
+	State  string
+	Mine   bool   // only what the caller may vote on now, or review
+	Review string // open or overdue: only those with such a review of a broken glass
+	Limit  int    // 1…200; 0: 100
 }
 
 // Approvals lists the approvals that the caller may see, the oldest first.
@@ -86,6 +89,9 @@ func (c *Client) Approvals(ctx context.Context, q ApprovalQuery) ([]Approval, er
 	}
 	if q.Mine {
 		v.Set("for", "me")
+	}
+	if q.Review != "" {
+		v.Set("review", q.Review)
 	}
 	if q.Limit != 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))

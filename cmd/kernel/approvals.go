@@ -26,7 +26,7 @@ may withdraw.`,
 	cmd.AddCommand(
 		c.approvalsListCommand(), c.approvalsShowCommand(),
 		c.voteCommand("approve", "Vote for it", (*client.Client).Approve), c.voteCommand("reject", "Vote against it, which ends it", (*client.Client).Reject),
-		c.approvalsCancelCommand(), c.approvalsWatchCommand(),
+		c.breakGlassCommand(), c.reviewCommand(), c.approvalsCancelCommand(), c.approvalsWatchCommand(),
 	)
 	return cmd
 }
@@ -50,6 +50,10 @@ func (c *cli) approvalsListCommand() *cobra.Command {
 				}{list})
 			}
 			w := c.table()
+			if q.Review != "" {
+				printReviews(w, list)
+				return w.Flush()
+			}
 			fmt.Fprintln(w, "ID\tSTATE\tAGENT\tRISK\tEXPIRES\tMISSING")
 			for _, a := range list {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, cell(a.Agent), a.RiskLevel, a.ExpiresAt.UTC().Format(time.RFC3339), cell(missing(a)))
@@ -59,7 +63,8 @@ func (c *cli) approvalsListCommand() *cobra.Command {
 	}
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	cmd.Flags().Var(newText("PENDING|APPROVED|REJECTED|EXPIRED|CANCELLED", &q.State), "state", "only those in this state")
-	cmd.Flags().BoolVar(&q.Mine, "mine", false, "only what you may vote on now")
+	cmd.Flags().BoolVar(&q.Mine, "mine", false, "only what you may vote on now, or review")
+	cmd.Flags().Var(newText("open|overdue", &q.Review), "review", "only what somebody allowed alone and whose review is open or overdue")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
@@ -130,6 +135,7 @@ func (c *cli) showApproval(a client.Approval) error {
 		line("vote", fmt.Sprintf("%s %s at %s %s", v.By, spoken(v), v.At.UTC().Format(time.RFC3339), v.Reason))
 	}
 	line("missing", missing(a))
+	showGlass(line, a)
 	if a.Now != nil {
 		line("now", a.Now.Decision+": "+a.Now.Reason)
 		line("changed", strings.Join(a.Now.Changed, "; "))
@@ -181,13 +187,9 @@ read and printed first.`,
 		Args:    arguments(1, 1, "ID"),
 	}
 	cmd.RunE = c.connected(func(ctx context.Context, k *client.Client, args []string) error {
-		if digest == "" {
-			a, err := k.Approval(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			digest = a.RequestDigest
-			fmt.Fprintf(c.stdout, "%s asks: %s\n", safe(a.Agent), safe(string(a.Request)))
+		digest, err := c.shownDigest(ctx, k, args[0], digest)
+		if err != nil {
+			return err
 		}
 		got, err := vote(k, ctx, args[0], digest, reason)
 		if err != nil {
@@ -199,6 +201,20 @@ read and printed first.`,
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for people: recorded `TEXT`")
 	cmd.Flags().StringVar(&digest, "digest", "", "the `DIGEST` of the request that you were shown")
 	return cmd
+}
+
+// shownDigest is the digest that somebody was shown: without one the request is
+// printed now.
+func (c *cli) shownDigest(ctx context.Context, k *client.Client, id, digest string) (string, error) {
+	if digest != "" {
+		return digest, nil
+	}
+	a, err := k.Approval(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(c.stdout, "%s asks: %s\n", safe(a.Agent), safe(string(a.Request)))
+	return a.RequestDigest, err
 }
 
 // printVoted says what came of a vote: the decision that allows the request, or

@@ -22,6 +22,8 @@ type Approver interface {
 	Approvals(context.Context, kernel.Caller, gate.ApprovalQuery) ([]gate.ApprovalView, error)
 	Approval(ctx context.Context, caller kernel.Caller, id string) (gate.ApprovalView, error)
 	Vote(context.Context, kernel.Caller, gate.Ballot) (*kernel.Approval, error)
+	BreakGlass(context.Context, kernel.Caller, gate.Breaking) (*kernel.Approval, error)
+	Review(context.Context, kernel.Caller, gate.Review) (gate.ApprovalView, error)
 	Cancel(ctx context.Context, caller kernel.Caller, id, reason string) (*kernel.Approval, error)
 	Await(context.Context, kernel.Caller, kernel.Decision, time.Duration) (kernel.Decision, error)
 	Listed(context.Context, kernel.Caller, gate.ApprovalQuery) ([]gate.ApprovalView, error)
@@ -53,7 +55,12 @@ func approvalQuery(q query) (gate.ApprovalQuery, error) {
 	}
 	if text, given := q["for"]; given {
 		if out.Mine = true; text != "me" {
-			return out, kernel.Errorf(kernel.Invalid, "for is me: what the caller may vote on").At("for")
+			return out, kernel.Errorf(kernel.Invalid, "for is me: what the caller may vote on, or review").At("for")
+		}
+	}
+	if text, given := q["review"]; given {
+		if out.Review = text; text != gate.ReviewOpen && text != gate.ReviewOverdue {
+			return out, kernel.Errorf(kernel.Invalid, "review is open or overdue").At("review")
 		}
 	}
 	if text, given := q["limit"]; given {
@@ -91,6 +98,41 @@ func (d *door) vote(c *call, yes bool) (reply, error) {
 		return reply{}, err
 	}
 	return jsonReply(http.StatusOK, a), nil
+}
+
+// breakGlass is POST /v1/approvals/{id}:breakglass.
+func (d *door) breakGlass(c *call) (reply, error) {
+	m, err := textMembers(c.data, "request_digest", "reason")
+	if err != nil {
+		return reply{}, err
+	}
+	a, err := d.cfg.Kernel.BreakGlass(c.ctx, c.caller, gate.Breaking{ID: c.last, Digest: m["request_digest"], Reason: m["reason"]})
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, a), nil
+}
+
+// What a review may come to.
+const (
+	justified   = "justified"
+	unjustified = "unjustified"
+)
+
+// review is POST /v1/approvals/{id}:review.
+func (d *door) review(c *call) (reply, error) {
+	m, err := textMembers(c.data, "outcome", "note")
+	if err != nil {
+		return reply{}, err
+	}
+	if m["outcome"] != justified && m["outcome"] != unjustified {
+		return reply{}, kernel.Errorf(kernel.Invalid, "outcome is justified or unjustified").At("$.outcome")
+	}
+	v, err := d.cfg.Kernel.Review(c.ctx, c.caller, gate.Review{ID: c.last, Justified: m["outcome"] == justified, Note: m["note"]})
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, v), nil
 }
 
 // cancelApproval is POST /v1/approvals/{id}:cancel.

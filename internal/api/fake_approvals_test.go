@@ -29,6 +29,16 @@ func (f *fake) Vote(_ context.Context, _ kernel.Caller, b gate.Ballot) (*kernel.
 	return &kernel.Approval{ID: b.ID, State: "PENDING"}, nil
 }
 
+func (f *fake) BreakGlass(_ context.Context, _ kernel.Caller, b gate.Breaking) (*kernel.Approval, error) {
+	return &kernel.Approval{ID: b.ID, State: "APPROVED", Code: "BREAK_GLASS"}, nil
+}
+
+func (f *fake) Review(ctx context.Context, caller kernel.Caller, r gate.Review) (gate.ApprovalView, error) {
+	v, err := f.Approval(ctx, caller, r.ID)
+	v.Broken = &gate.BrokenView{By: "person-001", Reason: "why", Reviews: []gate.ReviewView{{Workflow: "pair", Asks: []string{}, By: "person-002", Justified: &r.Justified, Note: r.Note}}}
+	return v, err
+}
+
 func (f *fake) Cancel(_ context.Context, _ kernel.Caller, id, _ string) (*kernel.Approval, error) {
 	return &kernel.Approval{ID: id, State: "CANCELLED"}, nil
 }

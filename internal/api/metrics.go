@@ -15,6 +15,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
@@ -34,6 +35,9 @@ type Metrics struct {
 	commitTimes prometheus.Histogram
 	queue       prometheus.Gauge
 	entries     prometheus.Gauge
+
+	glasses *prometheus.CounterVec // change
+	reviews *prometheus.GaugeVec   // state
 }
 
 // NewMetrics returns metrics with a registry of their own. The version is that
@@ -55,11 +59,16 @@ func NewMetrics(version string) *Metrics {
 			prometheus.ExponentialBuckets(0.0001, 2, 16)),
 		queue:   gauge("queue_length", "Callers that wait for a commit."),
 		entries: gauge("log_entries", "Entries in the log."),
+		glasses: counters("break_glass_total", "Glasses that somebody broke, reviews of them that became overdue or were closed, on this node.", "change"),
+		reviews: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "kernel_break_glass_reviews", Help: "Reviews of broken glasses that wait for somebody."}, []string{"state"}),
+	}
+	for _, change := range []string{ledger.GlassBroken, ledger.GlassOverdue, ledger.GlassReviewed} {
+		m.glasses.WithLabelValues(change) // present from the start, at 0
 	}
 	build := gauge("build_info", "1, with what this program is.", "version", version, "go_version", runtime.Version())
 	build.Set(1)
 	m.registry.MustRegister(
-		m.requests, m.durations, m.decisions, m.refusals, m.batches, m.commits, m.commitSizes, m.commitTimes, m.queue, m.entries, build,
+		m.requests, m.durations, m.decisions, m.refusals, m.batches, m.commits, m.commitSizes, m.commitTimes, m.queue, m.entries, m.glasses, m.reviews, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -74,6 +83,16 @@ func (m *Metrics) Register(more ...prometheus.Collector) error {
 		}
 	}
 	return nil
+}
+
+// Glass counts what became of a broken glass. It is a hook for gate.Config.OnGlass.
+func (m *Metrics) Glass(change string) { m.glasses.WithLabelValues(change).Inc() }
+
+// Reviews says how many reviews wait, and how many of them are overdue. It is a
+// hook for gate.Config.OnReviews.
+func (m *Metrics) Reviews(open, overdue int) {
+	m.reviews.WithLabelValues(gate.ReviewOpen).Set(float64(open))
+	m.reviews.WithLabelValues(gate.ReviewOverdue).Set(float64(overdue))
 }
 
 // Commit counts one commit of the gate. It is a hook for gate.Config.OnCommit.

@@ -52,9 +52,11 @@ var bodies = map[string]string{
 	"/v1/policies:activate":  `{"version":"sha256:` + strings.Repeat("0", 64) + `","previous":"","reason":"change 17"}`,
 	"/v1/grants/{id}:redeem": `{"grant":"a.b.c"}`,
 
-	"/v1/approvals/{id}:approve": `{"request_digest":"sha256:00"}`,
-	"/v1/approvals/{id}:reject":  `{"request_digest":"sha256:00","reason":"not now"}`,
-	"/v1/approvals/{id}:cancel":  `{}`,
+	"/v1/approvals/{id}:approve":    `{"request_digest":"sha256:00"}`,
+	"/v1/approvals/{id}:reject":     `{"request_digest":"sha256:00","reason":"not now"}`,
+	"/v1/approvals/{id}:breakglass": `{"request_digest":"sha256:00","reason":"it cannot wait"}`,
+	"/v1/approvals/{id}:review":     `{"outcome":"justified","note":"it was right"}`,
+	"/v1/approvals/{id}:cancel":     `{}`,
 
 	"/v1/webhooks:test":  `{"endpoint":"pager"}`,
 	"/v1/webhooks:retry": `{"endpoint":"pager"}`,
@@ -70,7 +72,7 @@ var bodies = map[string]string{
 func TestEveryRouteTimesEveryRole(t *testing.T) {
 	s := serve(t, api.Config{Kernel: &fake{}, Webhooks: &fake{}}, nil)
 	ops := operations(t)
-	if len(ops) != 47 {
+	if len(ops) != 49 {
 		t.Errorf("openapi.yaml has %d operations", len(ops))
 	}
 	for _, op := range ops {

@@ -38,11 +38,13 @@ func routes() []route {
 		{method: "POST", path: "/v1/decisions:explain", roles: readers, body: true, serve: (*door).explain},
 		{method: "POST", path: "/evaluate", roles: askers, body: true, door: doorEvaluate, serve: (*door).evaluate},
 
-		{method: "GET", path: "/v1/approvals", roles: involved, params: []string{"state", "for", "limit"}, serve: (*door).listApprovals},
+		{method: "GET", path: "/v1/approvals", roles: involved, params: []string{"state", "for", "review", "limit"}, serve: (*door).listApprovals},
 		{method: "GET", path: "/v1/approvals/stream", roles: involved, params: []string{"for"}, serve: (*door).streamApprovals},
 		{method: "GET", path: "/v1/approvals/{id}", roles: involved, serve: (*door).showApproval},
 		{method: "POST", path: "/v1/approvals/{id}:approve", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).approve},
 		{method: "POST", path: "/v1/approvals/{id}:reject", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).reject},
+		{method: "POST", path: "/v1/approvals/{id}:breakglass", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).breakGlass},
+		{method: "POST", path: "/v1/approvals/{id}:review", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).review},
 		{method: "POST", path: "/v1/approvals/{id}:cancel", roles: askers, body: true, door: doorApprovals, serve: (*door).cancelApproval},
 
 		{method: "POST", path: "/v1/events", roles: []kernel.Role{reporter}, body: true, door: doorEvents, serve: (*door).report},

@@ -20,6 +20,9 @@ func (r *Row) says(e ledger.Entry) {
 		if q.State != approval.Pending {
 			r.Change += ": " + string(q.State)
 		}
+	case e.Glass != nil:
+		g := e.Glass.Glass
+		r.ID, r.Agent, r.Action, r.Change = g.ID, g.Agent, g.Action, e.Glass.Change
 	case e.Grant != nil:
 		r.ID, r.Agent, r.Action, r.Change = e.Grant.ID, e.Grant.Agent, e.Grant.Action, e.Grant.Change
 		if e.Grant.Outcome != "" {

@@ -172,7 +172,7 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	s.gate, err = gate.New(ctx, gate.Config{
 		Lease: s.lease(),
 		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Grants: grants, Clock: Clock, Rand: random, Node: node(), Log: s.log,
-		OnCommit: metrics.Commit, OnPublish: s.sealer.publish,
+		OnCommit: metrics.Commit, OnGlass: metrics.Glass, OnReviews: metrics.Reviews, OnPublish: s.sealer.publish,
 	})
 	if err != nil {
 		return s.explain(ctx, db, signer, err)

@@ -21,6 +21,20 @@ func Allow(v kernel.Verdict) kernel.Verdict {
 	return v
 }
 
+// AllowAlone is the verdict that comes of one that was asked for again when
+// somebody broke the glass: an ALLOW with its constraints. What is denied now
+// stays denied.
+func AllowAlone(v kernel.Verdict) kernel.Verdict {
+	if v.Decision == kernel.Deny {
+		return v
+	}
+	v.Decision, v.Code = kernel.Allow, kernel.CodeBreakGlass
+	v.ApprovalsRequired, v.Workflows = 0, nil
+	v.Reason = "break glass: " + v.Reason
+	v.Advice = ""
+	return v
+}
+
 // Follows says what is wrong with a question as what becomes of another at an
 // instant, or "". It knows no registry: whether those who voted might is not
 // for it to say, but that they are different and enough is.
@@ -42,7 +56,9 @@ func (q Question) Follows(before Question, now time.Time) string {
 		return "somebody voted after it expired"
 	case q.State == Approved && !now.Before(q.Expires):
 		return "it was approved after it expired"
-	case q.State == Approved && (q.approvals() < q.needed() || q.Answer == ""):
+	case q.State == Approved && q.Code == GlassBroken && (q.By == "" || q.Reason == "" || q.Answer == ""):
+		return "the glass was broken by nobody, without a reason, or allows nothing"
+	case q.State == Approved && q.Code != GlassBroken && (q.approvals() < q.needed() || q.Answer == ""):
 		return "it was approved without votes enough, or allows nothing"
 	case q.State != Approved && q.Answer != "":
 		return "it allows something without being approved"

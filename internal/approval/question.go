@@ -77,6 +77,7 @@ type Code string
 // The codes.
 const (
 	QuorumReached    Code = "QUORUM"            // APPROVED
+	GlassBroken      Code = "BREAK_GLASS"       // APPROVED: by somebody alone
 	VotedAgainst     Code = "VOTE"              // REJECTED: somebody who may vote said no
 	PolicyChanged    Code = "POLICY_CHANGED"    // REJECTED: it is denied by what holds now
 	RequesterRevoked Code = "REQUESTER_REVOKED" // REJECTED: the token that asked was revoked

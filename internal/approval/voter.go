@@ -97,14 +97,8 @@ func (q Question) barred(c *Case, workflow, id string) string {
 // unfit says why nobody would let a principal vote in a workflow, whether it
 // is asked or votes by itself.
 func (q Question) unfit(c *Case, w pdl.Approval, id string) string {
-	p, known := c.Registry.Principal(id)
-	switch {
-	case !known:
-		return "the registry does not know who votes"
-	case p.Kind == registry.Agent:
-		return "agents do not vote"
-	case p.Status != registry.Active:
-		return "whoever votes is active in the registry"
+	if why := c.nobody(id); why != "" {
+		return why
 	}
 	if c.NoSelf || w.Name == "" {
 		if why := q.apart(c, "requester", id) + q.owns(c, id); why != "" {
@@ -115,6 +109,20 @@ func (q Question) unfit(c *Case, w pdl.Approval, id string) string {
 		if why := q.apart(c, word, id); why != "" {
 			return why
 		}
+	}
+	return ""
+}
+
+// nobody says why the registry does not let somebody vote on anything, or "".
+func (c *Case) nobody(id string) string {
+	p, known := c.Registry.Principal(id)
+	switch {
+	case !known:
+		return "the registry does not know who votes"
+	case p.Kind == registry.Agent:
+		return "agents do not vote"
+	case p.Status != registry.Active:
+		return "whoever votes is active in the registry"
 	}
 	return ""
 }
@@ -131,11 +139,18 @@ func (q Question) voters(c *Case, w pdl.Approval) []pdl.Voter {
 }
 
 // Asks reports whether a question is for somebody, whatever keeps them from
-// voting now.
+// voting now: they may vote, or break the glass.
 func (q Question) Asks(c *Case, id string) bool {
 	for _, n := range q.Needs {
 		w, ok := c.workflow(n.Workflow)
-		if ok && slices.ContainsFunc(q.voters(c, w), func(v pdl.Voter) bool { return c.is(id, v) }) {
+		if !ok {
+			continue
+		}
+		voters := q.voters(c, w)
+		if w.BreakGlass != nil {
+			voters = append(voters, w.BreakGlass.Of...)
+		}
+		if slices.ContainsFunc(voters, func(v pdl.Voter) bool { return c.is(id, v) }) {
 			return true
 		}
 	}

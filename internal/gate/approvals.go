@@ -37,8 +37,10 @@ type ApprovalView struct {
 	Workflows  []WorkflowView `json:"workflows"`
 	Votes      []VoteView     `json:"votes"`
 	MayVote    bool           `json:"may_vote"`
-	MayNot     string         `json:"may_not,omitzero"` // why the caller may not vote
-	Now        *NowView       `json:"now,omitzero"`     // while it is pending
+	MayNot     string         `json:"may_not,omitzero"`     // why the caller may not vote
+	Now        *NowView       `json:"now,omitzero"`         // while it is pending
+	BreakGlass *GlassView     `json:"break_glass,omitzero"` // while it is pending, and somebody may allow it alone
+	Broken     *BrokenView    `json:"broken,omitzero"`      // of one that somebody allowed alone
 	Constraint map[string]any `json:"constraints"`
 }
 
@@ -71,9 +73,10 @@ type NowView struct {
 
 // An ApprovalQuery selects approvals.
 type ApprovalQuery struct {
-	State approval.State // empty: any
-	Mine  bool           // only those that the caller may vote on now
-	Limit int            // 1…MaxApprovals
+	State  approval.State // empty: any
+	Mine   bool           // only those that the caller may vote on now, or review
+	Review string         // open or overdue: only those with such a review of a broken glass; empty: any
+	Limit  int            // 1…MaxApprovals
 }
 
 // MaxApprovals is the most that one answer lists.
@@ -87,11 +90,13 @@ func (g *Gate) Approval(ctx context.Context, caller kernel.Caller, id string) (A
 		return ApprovalView{}, err
 	}
 	var shown ApprovalView
-	err := g.look(ctx, id, false, func(s *sitting) error {
+	err := g.look(ctx, id, false, func(s *sitting) (err error) {
 		if !s.visible(caller) {
 			return noApproval(id)
 		}
-		shown = s.view(caller)
+		if shown, err = s.view(caller); err != nil {
+			return err
+		}
 		if s.q.State == approval.Pending {
 			shown.Now = s.now()
 		}
@@ -114,6 +119,9 @@ func (g *Gate) Approvals(ctx context.Context, caller kernel.Caller, q ApprovalQu
 	}
 	if caller.Is(kernel.RoleAdmin, kernel.RoleAuditor) {
 		query := url.Values{"state": {string(q.State)}, "limit": {strconv.Itoa(q.Limit)}}
+		if q.Review != "" {
+			query.Set("review", q.Review)
+		}
 		if err := g.access(ctx, caller, "approvals", query); err != nil {
 			return nil, err
 		}
@@ -125,7 +133,10 @@ func (g *Gate) Approvals(ctx context.Context, caller kernel.Caller, q ApprovalQu
 // who follows what changes.
 func (g *Gate) Listed(ctx context.Context, caller kernel.Caller, q ApprovalQuery) ([]ApprovalView, error) {
 	kind := recordApproval
-	if q.State == approval.Pending || q.Mine {
+	switch {
+	case q.Review != "":
+		kind = recordGlassOpen
+	case q.State == approval.Pending || q.Mine:
 		kind = recordDue // has the pending ones alone
 	}
 	program := g.program.Load()
@@ -141,7 +152,7 @@ func (g *Gate) Listed(ctx context.Context, caller kernel.Caller, q ApprovalQuery
 		if err != nil {
 			return nil, err
 		}
-		if !ok || q.State != "" && shown.State != q.State || q.Mine && !shown.MayVote {
+		if !ok || !q.selects(shown) {
 			continue
 		}
 		if list = append(list, shown); len(list) > q.Limit { // the latest are kept
@@ -162,10 +173,16 @@ func (g *Gate) listed(ctx context.Context, caller kernel.Caller, program *eval.P
 		return v, false, err
 	}
 	s := g.looked(f, program, q)
+	if q.Code == approval.GlassBroken {
+		if s.glass, err = g.glassOf(ctx, id); err != nil {
+			return v, false, err
+		}
+	}
 	if !s.visible(caller) {
 		return v, false, nil
 	}
-	return s.view(caller), true, nil
+	v, err = s.view(caller)
+	return v, true, err
 }
 
 // looked is a question as lists and notices show it: by what was said when it
@@ -192,7 +209,7 @@ func (s *sitting) voted() map[string][]string {
 	return given
 }
 
-func (s *sitting) view(caller kernel.Caller) ApprovalView {
+func (s *sitting) view(caller kernel.Caller) (ApprovalView, error) {
 	e, q := s.first.entry, s.q
 	request, _ := kernel.DecodeJSON(s.first.row.Private.Request) // it was read before
 	v := ApprovalView{
@@ -218,7 +235,7 @@ func (s *sitting) view(caller kernel.Caller) ApprovalView {
 		v.Votes = append(v.Votes, VoteView(vote))
 	}
 	s.mayVote(caller, &v)
-	return v
+	return v, s.viewGlass(caller, &v)
 }
 
 func (s *sitting) mayVote(caller kernel.Caller, v *ApprovalView) {

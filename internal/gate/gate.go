@@ -44,6 +44,8 @@ type Config struct {
 
 	OnCommit  func(CommitStats)       // called after each commit, for metrics; nil: nobody
 	OnStuck   func(error)             // called while a commit's outcome stays unknown beyond Budget: the process should end, the next one reads the head; nil: nobody
+	OnGlass   func(change string)     // called when a glass was broken, its review is overdue or was closed; nil: nobody
+	OnReviews func(open, overdue int) // called with how many reviews of broken glasses there are, about once a second; nil: nobody
 	OnPublish func(note string) error // publishes a signed checkpoint that is persisted; nil: nobody
 }
 

@@ -31,8 +31,10 @@ type sitting struct {
 	standing  registry.Standing
 	facts     map[string]any
 	automatic map[string][]string
-	private   *store.Private // of the decision that allows it
-	recorded  bool           // entries were added to the batch
+	private   *store.Private  // of the decision that allows it
+	glass     *versionedGlass // that somebody broke; nil: nobody did
+	glassBy   string          // the token that breaks it
+	recorded  bool            // entries were added to the batch
 }
 
 // first is the decision that asks, as the log has it.
@@ -114,6 +116,11 @@ func (g *Gate) look(ctx context.Context, id string, urgent bool, act func(*sitti
 		s := &sitting{gate: g, batch: b, first: f, private: private}
 		if s.q, s.version, err = g.believe(context.Background(), f, heard); err != nil {
 			return err
+		}
+		if s.q.Code == approval.GlassBroken {
+			if s.glass, err = g.glassOf(context.Background(), id); err != nil {
+				return err
+			}
 		}
 		due, err := recordOrNone(g.cfg.Store, store.RecordKey{Kind: recordDue, Key: id})
 		if err != nil {
@@ -232,6 +239,9 @@ func (s *sitting) allow(after approval.Question) error {
 		caller: kernel.Caller{Principal: e.Caller}, private: s.private,
 	}
 	v := approval.Allow(s.verdict)
+	if after.Code == approval.GlassBroken {
+		v = approval.AllowAlone(s.verdict)
+	}
 	id, err := ulid.New(ulid.Timestamp(s.Now), s.gate.cfg.Rand)
 	if err != nil {
 		return unavailable("no randomness for the record")
@@ -242,6 +252,11 @@ func (s *sitting) allow(after approval.Question) error {
 		return err
 	}
 	s.q, s.q.Answer = after, d.ID
+	if s.glass != nil {
+		if err := s.enterGlass(); err != nil {
+			return err
+		}
+	}
 	if granting {
 		if err := s.gate.issueGrant(s.batch, &d, granted{asker: e.Caller, agent: e.Decision.Agent, action: e.Decision.Action, door: e.Door}); err != nil {
 			return err

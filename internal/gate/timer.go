@@ -29,7 +29,7 @@ func (g *Gate) keepTime() {
 }
 
 // Due does what is due of pending approvals by the gate's clock: automatic
-// votes, escalation, expiry. What several nodes find due is done once: their
+// votes, escalation, expiry, and reviews that are overdue. What several nodes find due is done once: their
 // records are changed by compare-and-set.
 func (g *Gate) Due(ctx context.Context) error {
 	now := g.instant()
@@ -47,6 +47,9 @@ func (g *Gate) Due(ctx context.Context) error {
 		if err := g.sit(ctx, rec.Key, (*sitting).attend); err != nil {
 			g.cfg.Log.Warn("what is due of an approval could not be done", "approval", rec.Key, "error", err)
 		}
+	}
+	if err := g.dueReviews(ctx, now); err != nil {
+		return err
 	}
 	return g.pending.recount(ctx, g.cfg.Store)
 }

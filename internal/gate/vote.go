@@ -30,7 +30,7 @@ type Ballot struct {
 // The error is a *kernel.Error: Forbidden for whoever may not vote, Conflict
 // for a vote too many, too late, or about another request than the one shown.
 func (g *Gate) Vote(ctx context.Context, caller kernel.Caller, vote Ballot) (*kernel.Approval, error) {
-	if err := mayVote(caller, vote); err != nil {
+	if err := mayVote(caller, vote.ID, vote.Digest, vote.Reason); err != nil {
 		return nil, err
 	}
 	var result *kernel.Approval
@@ -38,9 +38,8 @@ func (g *Gate) Vote(ctx context.Context, caller kernel.Caller, vote Ballot) (*ke
 		if !s.visible(caller) {
 			return noApproval(vote.ID)
 		}
-		if vote.Digest != s.private.Digest {
-			return kernel.Errorf(kernel.Conflict, "the vote is about another request than approval %s", vote.ID).
-				At("$.request_digest").WithHint("kernel approvals show prints the request and its digest")
+		if err := s.isAbout(vote.Digest); err != nil {
+			return err
 		}
 		q, err := s.q.Cast(s.Case, approval.Vote{By: caller.StandsFor, Approve: vote.Approve, At: s.Now, Reason: vote.Reason})
 		if err != nil {
@@ -64,16 +63,25 @@ func (g *Gate) Vote(ctx context.Context, caller kernel.Caller, vote Ballot) (*ke
 	return result, nil
 }
 
-func mayVote(caller kernel.Caller, vote Ballot) error {
+// isAbout makes sure that whoever acts was shown the request that is asked.
+func (s *sitting) isAbout(digest string) error {
+	if digest != s.private.Digest {
+		return kernel.Errorf(kernel.Conflict, "the vote is about another request than approval %s", s.q.ID).
+			At("$.request_digest").WithHint("kernel approvals show prints the request and its digest")
+	}
+	return nil
+}
+
+func mayVote(caller kernel.Caller, id, digest, reason string) error {
 	if !caller.Is(kernel.RoleApprover) || caller.StandsFor == "" {
 		return kernel.Errorf(kernel.Forbidden, "only an approver may vote, with a token that stands for them").
 			WithHint("kernel tokens create --role approver --principal PERSON")
 	}
-	if vote.Digest == "" {
+	if digest == "" {
 		return kernel.Errorf(kernel.Invalid, "request_digest is required").At("$.request_digest").
 			WithHint("send the digest of the request that was shown")
 	}
-	return checkID(vote.ID, vote.Reason)
+	return checkID(id, reason)
 }
 
 func checkID(id, reason string) error {
@@ -120,7 +128,8 @@ func (g *Gate) Cancel(ctx context.Context, caller kernel.Caller, id, reason stri
 // it asks, an auditor or admin.
 func (s *sitting) visible(caller kernel.Caller) bool {
 	return caller.Is(kernel.RoleAdmin, kernel.RoleAuditor) || owns(caller, s.first.row) ||
-		caller.Is(kernel.RoleApprover) && caller.StandsFor != "" && s.q.Asks(s.Case, caller.StandsFor)
+		caller.Is(kernel.RoleApprover) && caller.StandsFor != "" &&
+			(s.q.Asks(s.Case, caller.StandsFor) || s.glass != nil && s.glass.Asks(s.Case, caller.StandsFor))
 }
 
 // tokenID is the id of the token that a principal in the log is.

@@ -22,10 +22,11 @@ type approvalPast struct {
 	closed  map[string][32]byte // hashes of their records
 	allowed map[string]string   // ALLOWs whose approval the next entries settle: by the decision that asked
 	tales   map[string]*tale    // of several shards: what does not make a whole yet
+	glasses map[string]approval.Glass
 }
 
 func newApprovalPast() approvalPast {
-	return approvalPast{map[string]approval.Question{}, map[string][32]byte{}, map[string]string{}, map[string]*tale{}}
+	return approvalPast{map[string]approval.Question{}, map[string][32]byte{}, map[string]string{}, map[string]*tale{}, map[string]approval.Glass{}}
 }
 
 // people takes an entry that is about an approval. Where several shards are
@@ -38,6 +39,8 @@ func (p *approvalPast) people(e Entry, several bool) []string {
 		p.tell(e)
 	case e.Approval != nil:
 		return p.changes(e)
+	case e.Glass != nil:
+		return p.glass(e)
 	case e.Decision != nil:
 		return p.asks(e)
 	}
@@ -46,6 +49,10 @@ func (p *approvalPast) people(e Entry, several bool) []string {
 
 // collect keeps the latest that entries of any order say of an approval.
 func (p *approvalPast) collect(e Entry) {
+	if e.Glass != nil {
+		p.farthest(e.Glass.Glass)
+		return
+	}
 	q, asks := e.Question()
 	if e.Approval != nil {
 		q, asks = e.Approval.Question, true
@@ -102,6 +109,9 @@ func (p *approvalPast) changes(e Entry) (problems []string) {
 	if wrong := after.Follows(before, e.Instant); wrong != "" {
 		problems = append(problems, fmt.Sprintf("approval %s: %s", after.ID, wrong))
 	}
+	if g := p.glasses[after.ID]; after.Code == approval.GlassBroken && (g.By != after.By || g.Reason != after.Reason || g.Answer != after.Answer) {
+		problems = append(problems, fmt.Sprintf("approval %s: no entry says that %s broke the glass", after.ID, after.By))
+	}
 	if after.Answer != p.allowed[after.ID] {
 		problems = append(problems, fmt.Sprintf("approval %s is answered by decision %q, and it says %q", after.ID, p.allowed[after.ID], after.Answer))
 	}
@@ -154,5 +164,6 @@ func (v *verification) approvalDifferences(ctx context.Context) (problems []stri
 	for _, first := range kernel.SortedKeys(past.allowed) {
 		problems = append(problems, fmt.Sprintf("decision %s is allowed by %s, and no entry says that it was approved", first, past.allowed[first]))
 	}
-	return problems, nil
+	more, err := v.glassDifferences(ctx)
+	return append(problems, more...), err
 }

@@ -23,6 +23,9 @@ type AuditReport struct {
 	// DecidedAgain counts the approvals whose voters were looked at again, with
 	// the policy and the registry of when they allowed something.
 	DecidedAgain uint64
+	Broken       uint64 // of them, those that somebody allowed alone
+	Open         uint64 // of those, the ones with a review that is open
+	Overdue      uint64 // of those, the ones whose review was overdue at the end of the log
 	Findings
 }
 
@@ -33,9 +36,10 @@ type AuditReport struct {
 // came after it expired; and no agent gave back what it reported itself. Every
 // approval ended once; every ALLOW that answers one was approved with it, in
 // time and by votes enough of different principals, each given with a token
-// that stands for them. With load, which returns the policy of a version, the
-// votes are counted again too: by what that policy asks, and by what the
-// registry said of each voter then.
+// that stands for them; or by somebody alone who said why, while no review of
+// the like was overdue, and whose review was closed by somebody else. With load,
+// which returns the policy of a version, the votes are counted again too: by
+// what that policy asks, and by what the registry said of each voter then.
 //
 // That the log is the one that was written is for [Verify] to say.
 func Audit(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) (AuditReport, error) {
@@ -58,6 +62,7 @@ func Audit(ctx context.Context, r store.Reader, load func(version string) (*eval
 	for _, id := range slices.Sorted(maps.Keys(a.consents)) {
 		a.consent(id, a.consents[id])
 	}
+	a.glasses()
 	return a.AuditReport, a.again(ctx, r, load)
 }
 
@@ -68,6 +73,7 @@ type audit struct {
 	batch  string                // of the entry before
 	recent map[string]link       // what that batch allowed so far, by decision
 
+	last       time.Time           // the latest instant
 	consents   map[string]*consent // by the id of the decision that asks
 	principals map[string][]was    // by id, as they were read
 	written    []author
@@ -100,6 +106,9 @@ func (a *audit) read(row store.Entry) {
 	}
 	if e.Batch != a.batch {
 		a.batch, a.recent = e.Batch, map[string]link{}
+	}
+	if e.Instant.After(a.last) {
+		a.last = e.Instant
 	}
 	a.people(placed{e, row.Seq, row.Shard})
 	at := link{seq: row.Seq, shard: row.Shard, at: e.Instant, caller: e.Caller}

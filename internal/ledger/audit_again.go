@@ -17,8 +17,8 @@ import (
 )
 
 // again looks again at every approval that allows something: with the policy
-// and the registry of then, would those who voted have been enough, and would
-// the request have been allowed at all? Both are made of the entries, and of
+// and the registry of then, would those who voted have been enough, or might
+// one have broken the glass, and would the request have been allowed at all? Both are made of the entries, and of
 // the bundles that they name; nothing that a record says of it is believed.
 func (a *audit) again(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) error {
 	if load == nil {
@@ -103,6 +103,9 @@ func (a *audit) decidedAgain(c *consent, row store.Entry, p *replay) error {
 			q.Needs = append(q.Needs, approval.Need{Workflow: asked.Workflow, Needed: asked.Needed})
 			automatic[asked.Workflow] = asked.Automatic
 		}
+	}
+	if q.Code == approval.GlassBroken {
+		return q.MayBreak(the, q.By, nil) // whether a review was overdue is looked at apart
 	}
 	return lacks(q.Count(the, automatic))
 }

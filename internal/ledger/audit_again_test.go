@@ -69,7 +69,7 @@ type consent struct {
 	n        int // batches
 
 	policy, before, after string // texts of the policy and the registry: that of when it was asked, and of when it was answered
-	votes                 string // who votes, in order; *bot by itself
+	votes                 string // who votes, in order; *bot by itself, !lead breaks the glass
 	strategy              string
 	minutes               int // between two votes
 	lender                string
@@ -198,7 +198,7 @@ func (c *consent) log() (*storetest.Memory, func(string) (*eval.Program, error))
 		c.t.Fatal(err)
 	}
 	c.now = toldAt
-	for _, name := range append(strings.Fields(strings.NewReplacer("*", "", "-sre", "sre").Replace(c.votes)), "author", "pusher", "asker") {
+	for _, name := range append(strings.Fields(strings.NewReplacer("*", "", "!", "", "-sre", "sre").Replace(c.votes)), "author", "pusher", "asker") {
 		c.add("dev", ledger.Entry{Token: &ledger.TokenChange{
 			Change: "created", ID: "of-" + name, Name: "n", Roles: []kernel.Role{kernel.RoleApprover}, Principal: name,
 		}})
@@ -253,6 +253,10 @@ func (c *consent) answer(q approval.Question) {
 	voters := strings.Fields(c.votes)
 	for i, name := range voters {
 		c.now = c.now.Add(time.Duration(max(c.minutes, 1)) * time.Minute)
+		if by, breaks := strings.CutPrefix(name, "!"); breaks {
+			c.breakGlass(q, by)
+			return
+		}
 		by, automatic := strings.CutPrefix(name, "*")
 		q.Votes = append(slices.Clone(q.Votes), approval.Vote{By: by, Approve: true, Automatic: automatic, At: c.now})
 		voted := ledger.Entry{Caller: "token:of-" + by, Approval: &ledger.ApprovalChange{Change: ledger.ChangeVoted, Question: q}}
@@ -271,6 +275,21 @@ func (c *consent) answer(q approval.Question) {
 	}
 }
 
+// breakGlass has somebody allow what was asked alone.
+func (c *consent) breakGlass(q approval.Question, by string) {
+	allow := c.decided(answerID)
+	allow.Answers, allow.Verdict = askedID, approval.AllowAlone(allow.Verdict)
+	if c.code != "" {
+		allow.Verdict.Decision, allow.Verdict.Code, allow.Verdict.Constraints = kernel.Allow, c.code, map[string]any{}
+	}
+	q.State, q.Code, q.Settled, q.Answer, q.By, q.Reason = approval.Approved, approval.GlassBroken, c.now, answerID, by, "nobody answers"
+	glass := approval.Glass{ID: askedID, Agent: q.Agent, Action: q.Action, By: by, Reason: q.Reason, At: c.now, Answer: answerID,
+		Reviews: []approval.Review{{Workflow: "pair", Of: []approval.Reviewer{{Kind: "role", Name: "auditor"}}, Due: c.now.Add(time.Hour)}}}
+	c.add("", ledger.Entry{Caller: "token:of-asker", Decision: allow},
+		ledger.Entry{Caller: "token:of-" + by, Glass: &ledger.GlassChange{Change: ledger.GlassBroken, Glass: glass}},
+		ledger.Entry{Caller: "node-1", Approval: &ledger.ApprovalChange{Change: ledger.ChangeSettled, Question: q}})
+}
+
 // policy is pairPolicy in which a text was replaced.
 func policy(old, new string) string {
 	if !strings.Contains(pairPolicy, old) {
@@ -283,6 +302,7 @@ func policy(old, new string) string {
 // do not allow, each is named.
 func TestAnAuditCountsTheVotesAgain(t *testing.T) {
 	const short = "had no quorum: "
+	glass := policy("auto:", "break_glass: {of: [{role: lead}], expires: 1h, review: {of: [{role: auditor}], within: 1h}}\nauto:")
 	canary := `&& params.strategy == "canary"`
 	for _, c := range []struct {
 		name string
@@ -316,6 +336,14 @@ func TestAnAuditCountsTheVotesAgain(t *testing.T) {
 		{"a policy that has another workflow by then", consent{votes: "team-1 sre-1", policy: strings.ReplaceAll(policy("quorum: 2", "quorum: 3"), "pair", "other")}, `the workflow "other" lacked 1 more vote`},
 		{"a policy that denies by then", consent{
 			votes: "team-1 sre-1", code: kernel.CodeApproved, policy: policy("effect: REQUIRE_APPROVAL, approval: pair}", "effect: REQUIRE_APPROVAL, approval: pair}\n  - {id: never, match: {action: deploy}, effect: DENY, reason: No.}"),
+		}, "it was denied by then: No."},
+		{"a glass that a lead breaks", consent{votes: "!lead", policy: glass}, ""},
+		{"a glass that somebody else breaks", consent{votes: "!sre-1", policy: glass}, "sre-1 may not break the glass"},
+		{"a glass that whoever owns the agent breaks", consent{votes: "!lead", policy: glass, after: person(`{"owner": "owner"`, `{"owner": "lead"`)}, "lead may not break the glass"},
+		{"a glass that lasted a minute, after two", consent{votes: "!lead", minutes: 2, policy: strings.Replace(glass, "expires: 1h", "expires: 1m", 1)}, "let it be broken until"},
+		{"a glass where there is none", consent{votes: "!lead"}, "lets nobody"},
+		{"a glass of what is denied by then", consent{
+			votes: "!lead", code: kernel.CodeBreakGlass, policy: strings.Replace(glass, "approval: pair}", "approval: pair}\n  - {id: never, match: {action: deploy}, effect: DENY, reason: No.}", 1),
 		}, "it was denied by then: No."},
 		{"a request that is not there", consent{votes: "team-1 sre-1", lost: true}, "its request is not there"},
 	} {

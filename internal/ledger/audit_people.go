@@ -23,6 +23,7 @@ type consent struct {
 	asked   *placed  // the decision that asks
 	changes []placed // as they were read
 	answers []placed // the decisions that answer it
+	glass   []placed // that somebody allowed it alone, and the reviews of that
 }
 
 // A was is what an entry says of a principal from an instant on.
@@ -49,12 +50,15 @@ func (a *audit) people(p placed) {
 	case p.Approval != nil:
 		c := a.consentOf(p.Approval.Question.ID)
 		c.changes = append(c.changes, p)
+	case p.Glass != nil:
+		c := a.consentOf(p.Glass.Glass.ID)
+		c.glass = append(c.glass, p)
 	case p.Decision != nil && p.Decision.Opened != nil:
 		a.consentOf(p.Decision.ID).asked = &p
 	case p.Decision != nil && p.Decision.Answers != "":
 		c := a.consentOf(p.Decision.Answers)
 		c.answers = append(c.answers, p)
-	case p.Decision != nil && p.Decision.Verdict.Code == kernel.CodeApproved:
+	case p.Decision != nil && (p.Decision.Verdict.Code == kernel.CodeApproved || p.Decision.Verdict.Code == kernel.CodeBreakGlass):
 		a.entry(p.shard, p.seq, "decision %s is allowed as approved, and answers no decision that asked", p.Decision.ID)
 	}
 }
@@ -72,7 +76,7 @@ func (a *audit) consentOf(id string) *consent {
 // that answers it was approved in time by votes enough.
 func (a *audit) consent(id string, c *consent) {
 	if c.asked == nil {
-		p := slices.Concat(c.answers, c.changes)[0]
+		p := slices.Concat(c.answers, c.changes, c.glass)[0]
 		a.entry(p.shard, p.seq, "approval %s was never asked for", id)
 		return
 	}
@@ -100,8 +104,11 @@ func (a *audit) consent(id string, c *consent) {
 			a.entry(p.shard, p.seq, "decision %s answers approval %s, which was not approved with it", p.Decision.ID, id)
 		case p.Decision.Agent != c.asked.Decision.Agent || p.Decision.Action != c.asked.Decision.Action:
 			a.entry(p.shard, p.seq, "decision %s answers approval %s, and is about something else", p.Decision.ID, id)
+		case (p.Decision.Verdict.Code == kernel.CodeBreakGlass) != (q.Code == approval.GlassBroken):
+			a.entry(p.shard, p.seq, "decision %s answers approval %s, and says otherwise whether people voted or one broke the glass", p.Decision.ID, id)
 		}
 	}
+	a.glass(c, end)
 }
 
 func settlement(end *placed) (q approval.Question) {
@@ -119,6 +126,9 @@ func (a *audit) approved(c *consent, p placed) {
 	}
 	if !slices.ContainsFunc(c.answers, func(d placed) bool { return d.Decision.ID == q.Answer }) {
 		a.entry(p.shard, p.seq, "approval %s was approved, and no decision allows it", q.ID)
+	}
+	if q.Code == approval.GlassBroken {
+		return // its votes do not count: the glass is looked at by itself
 	}
 	var voters []string
 	machine := false // of automatic votes one counts

@@ -100,6 +100,11 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 			return e, err
 		}
 	}
+	if g := w.Glass; g != nil {
+		if e.Glass, err = glassFromWire(g); err != nil {
+			return e, err
+		}
+	}
 	if x := w.Witness; x != nil {
 		e.Witness = &Witnessed{Shard: x.Shard, Size: x.Size}
 		if e.Witness.Root, err = parseHash("root", x.Root); err != nil {

@@ -43,6 +43,9 @@ func (c *canonical) entry(e Entry) {
 		c.approval(e.Approval)
 	}
 	c.text("batch", e.Batch)
+	if kind == KindGlass {
+		c.glass(e.Glass)
+	}
 	if kind == KindBundle {
 		c.bundle(e.Bundle)
 	}

@@ -22,23 +22,24 @@ type Kind string
 
 // The kinds of this version. Kinds are added, never changed.
 const (
-	KindDecision Kind = "decision" // a verdict about a request
-	KindRefusal  Kind = "refusal"  // a call turned away before it was decided
-	KindPolicy   Kind = "policy"   // another bundle decides from here on
-	KindEvent    Kind = "event"    // somebody reported what happened elsewhere
-	KindBundle   Kind = "bundle"   // a bundle was pushed: it is kept and may become the active one
-	KindToken    Kind = "token"    // a token was created or revoked
-	KindAccess   Kind = "access"   // somebody read the log or an explanation
-	KindGrant    Kind = "grant"    // a grant was issued, redeemed, settled, or expired
-	KindGrantKey Kind = "grantkey" // a key that signs grants was added or retired
-	KindApproval Kind = "approval" // somebody voted on a decision that asks people, or it was settled
-	KindRegistry Kind = "registry" // a principal, a resource, a delegation or a kill switch was set or removed
-	KindWitness  Kind = "witness"  // another shard of the log was seen, and was this
+	KindDecision Kind = "decision"   // a verdict about a request
+	KindRefusal  Kind = "refusal"    // a call turned away before it was decided
+	KindPolicy   Kind = "policy"     // another bundle decides from here on
+	KindEvent    Kind = "event"      // somebody reported what happened elsewhere
+	KindBundle   Kind = "bundle"     // a bundle was pushed: it is kept and may become the active one
+	KindToken    Kind = "token"      // a token was created or revoked
+	KindAccess   Kind = "access"     // somebody read the log or an explanation
+	KindGrant    Kind = "grant"      // a grant was issued, redeemed, settled, or expired
+	KindGrantKey Kind = "grantkey"   // a key that signs grants was added or retired
+	KindApproval Kind = "approval"   // somebody voted on a decision that asks people, or it was settled
+	KindGlass    Kind = "breakglass" // somebody allowed alone what others were asked, or that was reviewed
+	KindRegistry Kind = "registry"   // a principal, a resource, a delegation or a kill switch was set or removed
+	KindWitness  Kind = "witness"    // another shard of the log was seen, and was this
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindEvent, KindGrant, KindGrantKey, KindWitness, KindApproval}
+	return []Kind{KindDecision, KindRefusal, KindPolicy, KindToken, KindAccess, KindRegistry, KindBundle, KindEvent, KindGrant, KindGrantKey, KindWitness, KindApproval, KindGlass}
 }
 
 // An Entry is what one leaf of the log says. Exactly one of the pointers is
@@ -64,6 +65,7 @@ type Entry struct {
 	GrantKey *GrantKeyChange
 	Witness  *Witnessed
 	Approval *ApprovalChange
+	Glass    *GlassChange
 }
 
 // Decided is the body of a decision. The request is not in it: it and its
@@ -211,6 +213,7 @@ func (e Entry) Kind() Kind {
 		{e.GrantKey != nil, KindGrantKey},
 		{e.Witness != nil, KindWitness},
 		{e.Approval != nil, KindApproval},
+		{e.Glass != nil, KindGlass},
 	} {
 		if b.set {
 			kind = b.kind

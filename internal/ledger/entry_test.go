@@ -244,6 +244,15 @@ func golden(t *testing.T) map[string]ledger.Entry {
 				Settled: at.Add(time.Minute), By: "person-002", Code: approval.QuorumReached, Reason: "enough", Answer: "01KB0000000000000000000007",
 			}}
 		}),
+		"breakglass": with(12, func(e *ledger.Entry) {
+			e.Glass = &ledger.GlassChange{Change: ledger.GlassReviewed, Glass: approval.Glass{
+				ID: "01KB0000000000000000000006", Agent: "agent-001", Action: "deploy_service", By: "person-004", Reason: "nobody answers", At: at, Answer: "01KB0000000000000000000007",
+				Reviews: []approval.Review{
+					{Workflow: "pair", Of: []approval.Reviewer{{Kind: "role", Name: "auditor"}}, Due: at.Add(24 * time.Hour), By: "person-005", At: at.Add(time.Hour), Justified: true, Note: "seen"},
+					{Workflow: "safety", Of: []approval.Reviewer{{Kind: "team_of", Name: "resource.owner_team"}}, Due: at.Add(time.Hour)},
+				}, Overdue: true,
+			}}
+		}),
 		"access": with(6, func(e *ledger.Entry) {
 			e.Access = &ledger.Access{What: "decisions", Query: "agent=agent-001&limit=100"}
 		}),

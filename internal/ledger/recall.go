@@ -46,7 +46,7 @@ func Recall(row store.Entry) (e past.Event, ok bool, err error) {
 // and a stranger would count against those who are known.
 func Counts(code kernel.Code) bool {
 	switch code {
-	case kernel.CodeRule, kernel.CodeNoMatchingRule, kernel.CodeEvaluationError, kernel.CodeConstraintConflict, kernel.CodeApproved:
+	case kernel.CodeRule, kernel.CodeNoMatchingRule, kernel.CodeEvaluationError, kernel.CodeConstraintConflict, kernel.CodeApproved, kernel.CodeBreakGlass:
 		return true
 	}
 	return false

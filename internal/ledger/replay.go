@@ -202,7 +202,10 @@ func compareVerdict(e Entry, row store.Entry, verdict kernel.Verdict) error {
 	if verdict.RequestDigest != row.Private.Digest {
 		return fmt.Errorf("its request now has the digest %s, not %s", verdict.RequestDigest, row.Private.Digest)
 	}
-	if e.Decision.Answers != "" {
+	switch { // which of both it was is for the entries of its approval to say
+	case e.Decision.Answers != "" && e.Decision.Verdict.Code == kernel.CodeBreakGlass:
+		verdict = approval.AllowAlone(verdict)
+	case e.Decision.Answers != "":
 		verdict = approval.Allow(verdict)
 	}
 	verdict.RequestDigest = ""

@@ -17,6 +17,7 @@ import (
 type wireEntry struct {
 	Access   *wireAccess   `json:"access"`
 	Approval *wireApproval `json:"approval"`
+	Glass    *wireGlass    `json:"breakglass"`
 	Batch    string        `json:"batch"`
 	Bundle   *wireBundle   `json:"bundle"`
 	Caller   string        `json:"caller"`

@@ -29,6 +29,8 @@ type Approval struct {
 	Apart    []string   // who may not vote: words of separation_of_duty
 	Expires  time.Duration
 	Escalate []Escalation
+
+	BreakGlass *BreakGlass // who may allow it alone; nil: nobody
 }
 
 // A Voter says who may vote: whoever has a role, is in a group, is the one
@@ -77,7 +79,6 @@ var (
 
 var laterApprovalKeys = []later{
 	{"standing", "this version has no standing approvals"},
-	{"break_glass", "this version has no break_glass"},
 }
 
 func (c *compiler) compileApproval(d *document) {
@@ -109,6 +110,9 @@ func (c *compiler) compileApproval(d *document) {
 	}
 	if n := f.got["auto"]; n != nil {
 		c.automatic(n, w)
+	}
+	if n := f.got["break_glass"]; n != nil {
+		c.breakGlass(n, w)
 	}
 	c.bundle.Approvals = append(c.bundle.Approvals, w.Approval)
 }

@@ -16,7 +16,19 @@ var approvalForm = head("approval", matching(namePattern, 128), "Names the workf
 		{Name: "when", Required: true, Form: conditionForm, About: "When it votes."},
 		{Name: "as", Required: true, Form: matching(namePattern, 128), About: "The principal whose vote it is."},
 	}}), About: "Votes that nobody has to give.", Examples: []string{"[{when: params.strategy == \"canary\", as: release-bot}]"}},
+	Key{Name: "break_glass", Form: breakGlassForm, About: "Who may allow it alone, with a reason, and who looks at that afterwards.",
+		Examples: []string{"{of: [{role: sre_lead}], review: {of: [{role: security}], within: 24h}}"}},
 )
+
+var breakGlassForm = &Form{Keys: []Key{
+	{Name: "of", Required: true, Form: listOf(voterForm), About: "Who may allow it alone."},
+	{Name: "min_reason", Form: &Form{Text: &Text{Integer: true, Min: 1, Max: maxMinReason}}, About: "How many characters the reason has at least; 10 where nothing is said."},
+	{Name: "expires", Form: sentence(64), About: "How long after the request; as long as it waits where nothing is said.", Examples: []string{"30m"}},
+	{Name: "review", Required: true, Form: &Form{Keys: []Key{
+		{Name: "of", Required: true, Form: listOf(voterForm), About: "Who may close the review."},
+		{Name: "within", Required: true, Form: sentence(64), About: "How long afterwards at most. While one is overdue nobody breaks the glass of the workflow."},
+	}}, About: "Who looks at it afterwards, and until when.", Examples: []string{"{of: [{role: security}], within: 24h}"}},
+}}
 
 var voterForm = &Form{Keys: voterKeys}
 

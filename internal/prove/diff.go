@@ -96,6 +96,9 @@ func same(a, b *Policy, cell formula.Cell) bool {
 
 func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, error) {
 	aspects := []Aspect{Allowing, Approving, Quorum}
+	for _, k := range used(older, newer) {
+		aspects = append(aspects, k.aspect)
+	}
 	actions, answers, err := p.compare(ctx, older, newer, 2*len(aspects), func(ctx context.Context, p *pair) ([]Result, error) { return p.differences(ctx) })
 	if err != nil {
 		return nil, err
@@ -125,16 +128,19 @@ func direction(looser, stricter Verdict) Direction {
 	return Undetermined
 }
 
+// A difference is a question about two verdicts, the older policy's first.
+type difference struct {
+	words string
+	f     *smt.Term
+	holds func(older, newer kernel.Verdict) bool
+}
+
 // differences asks, aspect by aspect, whether the newer policy is looser, and
 // whether it is stricter.
 func (p *pair) differences(ctx context.Context) ([]Result, error) {
 	e := p.e
 	both := e.And(p.a.Ask, p.b.Ask)
-	questions := []struct {
-		words string
-		f     *smt.Term
-		holds func(older, newer kernel.Verdict) bool
-	}{
+	questions := []difference{
 		{"allowed now and not before", e.And(p.b.Allow, e.Not(p.a.Allow)), func(o, n kernel.Verdict) bool { return is(n, kernel.Allow) && !is(o, kernel.Allow) }},
 		{"allowed before and not now", e.And(p.a.Allow, e.Not(p.b.Allow)), func(o, n kernel.Verdict) bool { return is(o, kernel.Allow) && !is(n, kernel.Allow) }},
 		{"denied before and not now", e.And(p.a.Deny, e.Not(p.b.Deny)), func(o, n kernel.Verdict) bool { return is(o, kernel.Deny) && !is(n, kernel.Deny) }},
@@ -142,6 +148,7 @@ func (p *pair) differences(ctx context.Context) ([]Result, error) {
 		{"fewer approvals than before", e.And(both, p.fewer(p.b, p.a)), func(o, n kernel.Verdict) bool { return bothAsk(o, n) && n.ApprovalsRequired < o.ApprovalsRequired }},
 		{"more approvals than before", e.And(both, p.fewer(p.a, p.b)), func(o, n kernel.Verdict) bool { return bothAsk(o, n) && n.ApprovalsRequired > o.ApprovalsRequired }},
 	}
+	questions = append(questions, p.shorter()...)
 	results := make([]Result, len(questions))
 	for i, q := range questions {
 		var err error
@@ -169,8 +176,13 @@ func (p *pair) fewer(a, b formula.Decision) *smt.Term {
 
 func (p *Prover) equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
 	return p.byAction(ctx, a, b, func(ctx context.Context, p *pair) (Result, error) {
-		differ := p.e.Differ(p.e.View(0, p.a, false, p.b), p.e.View(1, p.b, false, p.a))
-		return p.search(ctx, "decided differently", differ, differs)
+		differ, short := p.e.Differ(p.e.View(0, p.a, false, p.b), p.e.View(1, p.b, false, p.a)), p.shorter()
+		for _, d := range short {
+			differ = p.e.Or(differ, d.f)
+		}
+		return p.search(ctx, "decided differently", differ, func(a, b kernel.Verdict) bool {
+			return differs(a, b) || slices.ContainsFunc(short, func(d difference) bool { return d.holds(a, b) })
+		})
 	})
 }
 
@@ -199,8 +211,12 @@ func (p *Prover) subset(ctx context.Context, child, parent *Policy) ([]Result, e
 	return p.byAction(ctx, child, parent, func(ctx context.Context, p *pair) (Result, error) {
 		e := p.e
 		beyond := e.Or(e.And(p.a.Allow, e.Not(p.b.Allow)), e.And(p.a.Ask, p.b.Deny), e.And(p.a.Ask, p.b.Ask, p.fewer(p.a, p.b)))
+		shortcuts := used(p.policies...)
+		for _, k := range shortcuts {
+			beyond = e.Or(beyond, p.beyond(&k, 0, 1))
+		}
 		return p.search(ctx, "beyond the parent", beyond, func(child, parent kernel.Verdict) bool {
-			return is(child, kernel.Allow) && !is(parent, kernel.Allow) || is(child, kernel.RequireApproval) && is(parent, kernel.Deny) ||
+			return slices.ContainsFunc(shortcuts, func(k shortcut) bool { return p.isBeyond(&k, 0, 1, child, parent) }) || is(child, kernel.Allow) && !is(parent, kernel.Allow) || is(child, kernel.RequireApproval) && is(parent, kernel.Deny) ||
 				bothAsk(child, parent) && child.ApprovalsRequired < parent.ApprovalsRequired
 		})
 	})

@@ -217,6 +217,8 @@ const (
 	Allowing  Aspect = "allow"    // what is allowed at once
 	Approving Aspect = "approval" // what is allowed at once or after approvals
 	Quorum    Aspect = "quorum"   // how many approvals it takes
+
+	BreakingGlass Aspect = "break_glass" // what somebody may allow alone; where a workflow of either lets somebody
 )
 
 // A Change says how one aspect of one action changed.
@@ -240,14 +242,14 @@ func (p *Prover) Diff(ctx context.Context, older, newer *Policy) ([]Change, erro
 func (c Change) MorePermissive() bool { return c.Looser.Verdict != Proved }
 
 // Equiv proves action by action that two policies decide the same: decision,
-// workflows, counts and constraints.
+// workflows, counts and constraints, and what somebody may allow alone.
 func (p *Prover) Equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
 	return p.equiv(ctx, a, b)
 }
 
 // Subset proves action by action that a child stays within its parent: what it
 // allows the parent allows, what it allows after approvals the parent allows
-// so too, and for no fewer of them.
+// so too, for no fewer of them, and alone only whom the parent lets.
 func (p *Prover) Subset(ctx context.Context, child, parent *Policy) ([]Result, error) {
 	return p.subset(ctx, child, parent)
 }
