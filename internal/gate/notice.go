@@ -144,7 +144,10 @@ func (g *Gate) approvalNotice(ctx context.Context, q approval.Question, whole bo
 		n.Request, _ = kernel.DecodeJSON(f.row.Private.Request) // it was read before
 	}
 	if program := g.program.Load(); program != nil { // else nobody can tell whom it asks
-		v := g.looked(f, program, q).view(kernel.Caller{})
+		v, err := g.looked(f, program, q).view(kernel.Caller{})
+		if err != nil {
+			return nil, err
+		}
 		n.Owner, n.Workflows = v.Owner, v.Workflows
 	}
 	return n, nil

@@ -281,7 +281,7 @@ func (v *verification) kinds(ctx context.Context) error {
 	}
 	kinds, err := lister.Kinds(ctx)
 	for _, k := range kinds {
-		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys, recordApproval, recordDue, recordWebhook, recordDelivery, recordDead), k) {
+		if !slices.Contains(append(registry.RecordKinds(), recordActive, recordBasis, recordBundle, recordFact, RecordCheckpoint, recordRequest, recordToken, recordGrant, recordKeys, recordApproval, recordDue, recordGlassOpen, recordGlass, recordWebhook, recordDelivery, recordDead), k) {
 			v.log("there are records of the kind %q, which this version does not keep", k)
 		}
 	}
