@@ -56,7 +56,7 @@ func CoverFully(p *Program, tests []*pdl.Test) FullCoverage {
 		}
 	}
 	for _, t := range tests {
-		in, err := inputOfTest(t)
+		in, err := InputOf(t)
 		if err != nil {
 			continue
 		}

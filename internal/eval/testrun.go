@@ -77,7 +77,7 @@ func RunTests(p *Program, tests []*pdl.Test) Report {
 
 func (e *Evaluator) runTest(t *pdl.Test, matched, decisive map[string]bool) CaseResult {
 	c := CaseResult{Name: t.Name, Pos: t.Pos}
-	in, err := inputOfTest(t)
+	in, err := InputOf(t)
 	if err != nil {
 		c.Error = err.Error()
 		return c
@@ -95,8 +95,8 @@ func (e *Evaluator) runTest(t *pdl.Test, matched, decisive map[string]bool) Case
 	return c
 }
 
-// inputOfTest is what a case decides about.
-func inputOfTest(t *pdl.Test) (Input, error) {
+// InputOf returns what a case decides about.
+func InputOf(t *pdl.Test) (Input, error) {
 	in := Input{Request: t.Request, Now: testInstant(), Facts: t.Facts}
 	if t.Now != "" {
 		if err := in.Now.UnmarshalText([]byte(t.Now)); err != nil {

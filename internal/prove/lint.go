@@ -3,6 +3,7 @@ package prove
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/eval"
@@ -40,8 +41,12 @@ type conflictReport struct {
 func (p *Prover) lint(ctx context.Context, policy *Policy) ([]Finding, error) {
 	cells := formula.Cells(policy.bundle)
 	reports := make([]report, len(cells))
-	err := p.parallel(ctx, len(cells), func(ctx context.Context, d *desk, part int) (err error) {
-		reports[part], err = d.lint(ctx, policy, cells[part], cells)
+	k, err := knownOf(policy, cells)
+	if err != nil {
+		return nil, err
+	}
+	err = p.parallel(ctx, len(cells), func(ctx context.Context, d *desk, part int) (err error) {
+		reports[part], err = d.lint(ctx, policy, k, cells[part], cells)
 		return err
 	})
 	if err != nil {
@@ -54,15 +59,17 @@ func (p *Prover) lint(ctx context.Context, policy *Policy) ([]Finding, error) {
 type linter struct {
 	*desk
 	policy *Policy
+	known  known
 	cell   formula.Cell
 	all    formula.Decision
 }
 
-func (d *desk) lint(ctx context.Context, policy *Policy, cell formula.Cell, cells []formula.Cell) (report, error) {
+func (d *desk) lint(ctx context.Context, policy *Policy, k known, cell formula.Cell, cells []formula.Cell) (report, error) {
 	e, _ := formula.New(cell, cells, formula.Config{}, policy.source) // one bundle can always be encoded
-	l := &linter{desk: d, policy: policy, cell: cell}
+	l := &linter{desk: d, policy: policy, known: k, cell: cell}
 	l.all = e.Decide(0, e.Rules(0), e.Fits(0))
 	d.sit(e)
+	d.found = slices.Clone(k.inputs[cell])
 	rep := report{cell: cell}
 	var err error
 	if rep.rules, err = l.rules(ctx); err != nil {
@@ -127,39 +134,51 @@ func (l *linter) rules(ctx context.Context) ([]ruleReport, error) {
 func (l *linter) rule(ctx context.Context, i int, someErrs Result) (ruleReport, error) {
 	r := &l.all.Rules[i]
 	rep := ruleReport{rule: r.Rule, errs: Result{Verdict: Proved, Solvers: someErrs.Solvers}}
-	name := r.Name
-	is := func(want eval.Result) func(*situation) bool {
-		return func(s *situation) bool { return s.candidate(name) == want }
-	}
+	shown := l.known.rules[r.Name]
 	var err error
 	if someErrs.Verdict != Proved {
-		if rep.errs, err = l.ask1(ctx, name+" has no value", l.e.And(l.e.Fits(0), r.Errs), is(eval.ResultError)); err != nil {
+		if rep.errs, err = l.ask1(ctx, r.Name+" has no value", l.e.And(l.e.Fits(0), r.Errs), func(s *situation) bool { return s.candidate(r.Name) == eval.ResultError }); err != nil {
 			return rep, err
 		}
 	}
-	if rep.decides, err = l.whether(ctx, name+" decides", l.decides(r), func(s *situation) bool {
-		v := s.seen[0].Verdict
-		return s.candidate(name) == eval.ResultTrue && v.Decision == r.Effect && v.Code == kernel.CodeRule
-	}); err != nil {
+	if rep.decides, rep.matches, err = l.decidesOrMatches(ctx, r, shown); err != nil {
 		return rep, err
-	}
-	rep.matches = rep.decides
-	if rep.decides.Verdict != Counterexample {
-		if rep.matches, err = l.whether(ctx, name+" matches", l.e.And(l.e.Fits(0), r.Holds), is(eval.ResultTrue)); err != nil {
-			return rep, err
-		}
 	}
 	if rep.matches.Verdict == Proved {
 		rep.matters = rep.matches
 		return rep, nil
 	}
-	if rep.matters, err = l.matters(ctx, i); err != nil {
+	if shown != nil && shown.matters != nil {
+		rep.matters = l.there(shown.matters, nil)
+	} else if rep.matters, err = l.matters(ctx, i); err != nil {
 		return rep, err
 	}
 	if rep.matches.Verdict == Counterexample && (rep.decides.Verdict == Proved || rep.matters.Verdict == Proved) {
 		rep.by, err = l.cover(ctx, i)
 	}
 	return rep, err
+}
+
+// decidesOrMatches asks whether a rule can decide, and if it cannot, whether it
+// can hold at all. What some input shows in one cell is not asked in others.
+func (l *linter) decidesOrMatches(ctx context.Context, r *formula.Rule, by *shown) (decides, matches Result, err error) {
+	if by != nil && by.decides != nil {
+		decides = l.there(by.decides, nil)
+		return decides, decides, nil
+	}
+	holds := func(s *situation) bool { return s.candidate(r.Name) == eval.ResultTrue }
+	decides, err = l.whether(ctx, r.Name+" decides", l.decides(r), func(s *situation) bool {
+		v := s.seen[0].Verdict
+		return holds(s) && v.Decision == r.Effect && v.Code == kernel.CodeRule
+	})
+	switch {
+	case err != nil || decides.Verdict == Counterexample:
+		return decides, decides, err
+	case by != nil && by.matches != nil:
+		return decides, l.there(by.matches, nil), nil
+	}
+	matches, err = l.whether(ctx, r.Name+" matches", l.e.And(l.e.Fits(0), r.Holds), holds)
+	return decides, matches, err
 }
 
 // decides holds when a rule holds and the decision is its effect.
@@ -190,7 +209,7 @@ func (l *linter) matters(ctx context.Context, i int) (Result, error) {
 			}
 			if reduced == nil {
 				var err error
-				if reduced, err = without1(l.policy.bundle, l.all.Rules, r.Name); err != nil {
+				if reduced, err = programWithout(l.policy.bundle, l.declared(), r.Name); err != nil {
 					return false, err
 				}
 			}
@@ -200,16 +219,13 @@ func (l *linter) matters(ctx context.Context, i int) (Result, error) {
 	})
 }
 
-// without1 is the program of the rules of a cell but for one.
-func without1(b *pdl.Bundle, rules []formula.Rule, name string) (*eval.Program, error) {
-	reduced := *b
-	reduced.Rules = nil
-	for _, r := range rules {
-		if r.Name != name {
-			reduced.Rules = append(reduced.Rules, r.Rule)
-		}
+// declared lists the rules of the cell as they are written.
+func (l *linter) declared() []*pdl.Rule {
+	list := make([]*pdl.Rule, len(l.all.Rules))
+	for i := range l.all.Rules {
+		list[i] = l.all.Rules[i].Rule
 	}
-	return eval.New(&reduced)
+	return list
 }
 
 // sameSaying compares all that verdicts say but their words.

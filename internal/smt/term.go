@@ -50,6 +50,8 @@ type Term struct {
 	name string   // of a variable: what it stands for
 
 	options int // of a choice: between how many constants
+
+	least, most int // of a loop: how often
 }
 
 // Sort returns the type of the term.

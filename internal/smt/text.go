@@ -130,5 +130,7 @@ func (b *Builder) ReOptional(x *Term) *Term { return b.make("re.opt", Regex, x) 
 
 // ReLoop repeats from lo to hi times.
 func (b *Builder) ReLoop(x *Term, lo, hi int) *Term {
-	return b.make("(_ re.loop "+strconv.Itoa(lo)+" "+strconv.Itoa(hi)+")", Regex, x)
+	t := b.make("(_ re.loop "+strconv.Itoa(lo)+" "+strconv.Itoa(hi)+")", Regex, x)
+	t.least, t.most = lo, hi
+	return t
 }
