@@ -247,6 +247,9 @@ func (c *coder) equality(x, a, b ast.Expr) Truth {
 }
 
 func (e *Encoding) sameTruth(a, b Truth) Truth {
+	if e.sure(a) && e.sure(b) {
+		return e.always(e.Equal(a.True, b.True))
+	}
 	return Truth{
 		e.Or(e.And(a.True, b.True), e.And(a.False, b.False)),
 		e.Or(e.And(a.True, b.False), e.And(a.False, b.True)),

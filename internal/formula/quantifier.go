@@ -1,6 +1,8 @@
 package formula
 
 import (
+	"slices"
+
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -20,6 +22,9 @@ func (c *coder) over(x ast.Expr, say func(*list) Truth) Truth {
 	for _, ch := range c.choices(x) {
 		t := say(ch.list)
 		here := e.And(ch.when, ch.ok)
+		if here.IsTrue() {
+			return t // there is no other list
+		}
 		yes, no = append(yes, e.And(here, t.True)), append(no, e.And(here, t.False))
 	}
 	return Truth{e.Or(yes...), e.Or(no...)}
@@ -58,11 +63,19 @@ func (e *Encoding) fold(function string, l *list, results []Truth) Truth {
 			counts = append(counts, e.If(e.And(p.on, t.True), p.count, e.Int(0)))
 		}
 	}
-	switch function {
-	case exists:
+	sure := !slices.ContainsFunc(results, func(t Truth) bool { return !e.sure(t) })
+	switch {
+	case function == exists && sure:
+		return e.always(e.Or(yes...))
+	case function == forAll && sure:
+		return e.always(e.And(yes...))
+	case function == exists:
 		return Truth{e.Or(yes...), e.And(no...)}
-	case forAll:
+	case function == forAll:
 		return Truth{e.And(yes...), e.Or(no...)}
+	}
+	if sure {
+		decided = nil
 	}
 	return e.truth(e.And(decided...), e.Equal(e.Add(counts...), e.Int(1)))
 }

@@ -263,7 +263,8 @@ func (c *coder) sameText(x ast.Expr, a, b text) Truth {
 // others may be.
 func (c *coder) sameShifted(x ast.Expr, ok *smt.Term, a, b text) Truth {
 	c.approximate(x, "two texts in lower or upper case that are compared")
-	return c.e.truth(ok, c.e.Or(c.e.Equal(a.term, b.term), c.e.anything(smt.Bool, "same case "+c.keyOf(x))))
+	first, second := c.name(a), c.name(b)
+	return c.e.truth(ok, c.e.Or(c.e.Equal(a.term, b.term), c.e.anything(smt.Bool, "same case "+min(first, second)+" "+max(first, second))))
 }
 
 // possible reports that a text may be a literal.

@@ -2,6 +2,7 @@ package formula
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"cel.dev/cel-go/common/ast"
@@ -23,10 +24,20 @@ func (e *Encoding) truth(ok, value *smt.Term) Truth {
 
 func (t Truth) not() Truth { return Truth{t.False, t.True} }
 
+// sure reports a truth that always has a value, as far as that can be seen.
+func (e *Encoding) sure(t Truth) bool { return t.False == e.Not(t.True) }
+
+// always is a truth that always has a value. Its rails are one formula and the
+// negation of that: whether there is an error is then never asked of a solver.
+func (e *Encoding) always(yes *smt.Term) Truth { return Truth{yes, e.Not(yes)} }
+
 func (e *Encoding) all(list []Truth) Truth {
 	yes, no := make([]*smt.Term, len(list)), make([]*smt.Term, len(list))
 	for i, t := range list {
 		yes[i], no[i] = t.True, t.False
+	}
+	if !slices.ContainsFunc(list, func(t Truth) bool { return !e.sure(t) }) {
+		return e.always(e.And(yes...))
 	}
 	return Truth{e.And(yes...), e.Or(no...)}
 }
@@ -40,6 +51,9 @@ func (e *Encoding) any(list []Truth) Truth {
 
 // chooseTruth is `test ? a : b`: only the branch taken is looked at.
 func (e *Encoding) chooseTruth(test, a, b Truth) Truth {
+	if e.sure(test) && e.sure(a) && e.sure(b) {
+		return e.always(e.If(test.True, a.True, b.True))
+	}
 	return Truth{
 		e.Or(e.And(test.True, a.True), e.And(test.False, b.True)),
 		e.Or(e.And(test.True, a.False), e.And(test.False, b.False)),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/formula"
 	"github.com/strixlabs/execution-kernel/internal/smt"
@@ -109,9 +110,26 @@ func (d *desk) ask(ctx context.Context, question *smt.Term, words string) (answe
 	if question.IsFalse() {
 		return answer{Answer: solver.Answer{Outcome: solver.Unsatisfiable}}, nil
 	}
+	if len(d.sessions) > 1 && !d.config.CrossCheck {
+		a, err := d.askAll(ctx, question, words, d.config.Limits.Timeout/hasty)
+		if err != nil || a.Outcome == solver.Unsatisfiable || a.Outcome == solver.Satisfiable && a.by[0] == d.sessions[d.order()[0]].Binary().Name {
+			return a, err
+		}
+	}
+	return d.askAll(ctx, question, words, d.config.Limits.Timeout)
+}
+
+// hasty is how much less time solvers have first where there is more than one:
+// what one of them does not exclude in the wink of an eye, another often does.
+// What is possible is left to the first, if it finds it in time at all, so that
+// examples do not hang on how fast the machine is.
+const hasty = 8
+
+// askAll asks one solver after the other, each for so long.
+func (d *desk) askAll(ctx context.Context, question *smt.Term, words string, most time.Duration) (answer, error) {
 	var best answer
 	for _, i := range d.order() {
-		a, err := d.askOne(ctx, i, question, words)
+		a, err := d.askOne(ctx, i, question, words, most)
 		if err != nil {
 			return answer{}, err
 		}
@@ -155,13 +173,16 @@ func (d *desk) order() []int {
 	return order
 }
 
-func (d *desk) askOne(ctx context.Context, i int, question *smt.Term, words string) (solver.Answer, error) {
+func (d *desk) askOne(ctx context.Context, i int, question *smt.Term, words string, most time.Duration) (solver.Answer, error) {
 	s := d.sessions[i]
 	if !d.begun[i] {
 		s.Begin(d.e.Variables(), d.facts)
 		d.begun[i] = true
 	}
-	a, err := s.Check(ctx, question)
+	a, err := s.CheckWithin(ctx, question, most)
+	if err == nil && a.Outcome == solver.Unknown && most < d.config.Limits.Timeout {
+		return a, nil // it will be asked again
+	}
 	d.asked++
 	if err == nil && d.config.Export != nil {
 		d.scripts = append(d.scripts, Script{words, s.Script(question, words), a.Outcome.String()})

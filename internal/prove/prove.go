@@ -67,6 +67,9 @@ func New(c Config) (*Prover, error) {
 	if c.CrossCheck && len(c.Solvers) < 2 {
 		return nil, kernel.Errorf(kernel.Unavailable, "a cross-check needs two solvers, and there is %s alone", c.Solvers[0].Name).WithHint("%s", solver.Hint)
 	}
+	if c.Limits.Timeout <= 0 {
+		c.Limits.Timeout = solver.DefaultTimeout
+	}
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}

@@ -46,6 +46,11 @@ func (b *Builder) junction(op string, unit, zero *Term, terms []*Term) *Term {
 		}
 	}
 	add(terms)
+	if !decided {
+		if reduced, changed := b.propagate(op, kept, seen); changed {
+			return b.junction(op, unit, zero, reduced)
+		}
+	}
 	switch {
 	case decided:
 		return zero
@@ -55,6 +60,75 @@ func (b *Builder) junction(op string, unit, zero *Term, terms []*Term) *Term {
 		return kept[0]
 	}
 	return b.make(op, Bool, kept...)
+}
+
+// propagate makes operands smaller by what stands beside them: of a ∧ (¬a ∨ b)
+// only a ∧ b is left, of a ∧ (a ∨ b) only a; and so for ∨.
+func (b *Builder) propagate(op string, kept []*Term, seen map[*Term]bool) (list []*Term, changed bool) {
+	const most = 256 // operands; more are left to solvers
+	if len(kept) > most {
+		return kept, false
+	}
+	list = make([]*Term, 0, len(kept))
+	for _, t := range kept {
+		inner, parts := t.opposite(op)
+		if inner == "" {
+			list = append(list, t)
+			continue
+		}
+		rest := make([]*Term, 0, len(parts))
+		absorbed := false
+		for _, p := range parts {
+			not := b.negation(p)
+			if t.op == "not" { // what it is of, negated
+				p, not = not, p
+			}
+			absorbed = absorbed || p != nil && seen[p]
+			if not == nil || !seen[not] {
+				rest = append(rest, p)
+			}
+		}
+		switch {
+		case absorbed:
+			changed = true
+		case len(rest) == len(parts):
+			list = append(list, t)
+		default:
+			changed = true
+			list = append(list, b.rest(inner, t, parts, seen))
+		}
+	}
+	return list, changed
+}
+
+// rest is an operand without the parts that what stands beside it decides.
+func (b *Builder) rest(inner string, t *Term, parts []*Term, seen map[*Term]bool) *Term {
+	var left []*Term
+	for _, p := range parts {
+		if t.op == "not" {
+			p = b.Not(p)
+		}
+		if n := b.negation(p); n == nil || !seen[n] {
+			left = append(left, p)
+		}
+	}
+	if inner == "or" {
+		return b.Or(left...)
+	}
+	return b.And(left...)
+}
+
+// opposite returns the parts of an operand that is a junction of the other
+// kind, or the negation of one of the same kind, and which kind it then is.
+func (t *Term) opposite(op string) (inner string, parts []*Term) {
+	other := map[string]string{"and": "or", "or": "and"}[op]
+	switch {
+	case t.op == other:
+		return other, t.args
+	case t.op == "not" && t.args[0].op == op:
+		return other, t.args[0].args
+	}
+	return "", nil
 }
 
 // negation returns the negation of a term where it has been made.

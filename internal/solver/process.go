@@ -55,6 +55,15 @@ func (b Binary) arguments(l Limits) []string {
 	return []string{"--lang=smt2", "--incremental", "--produce-models", "--produce-unsat-assumptions", "--strings-exp", "--tlimit-per=" + ms}
 }
 
+// hurry is the command that changes how long a question may take.
+func (b Binary) hurry(most time.Duration) string {
+	name := ":tlimit-per"
+	if b.Name == Z3 {
+		name = ":timeout"
+	}
+	return "(set-option " + name + " " + strconv.FormatInt(most.Milliseconds(), 10) + ")\n"
+}
+
 // start runs a solver. A shell sets the bound of its memory and becomes it.
 func start(b Binary, l Limits) (*process, error) {
 	script := `ulimit -v "$1" 2>/dev/null; shift; exec "$@"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/strixlabs/execution-kernel/internal/smt"
 )
@@ -42,7 +43,8 @@ type Session struct {
 	printer *smt.Printer
 	base    string // the commands that every question builds on
 	vars    []*smt.Term
-	undo    string // what the next question begins with
+	undo    string        // what the next question begins with
+	patient time.Duration // how long the process takes for a question
 	asked   int
 	starts  int
 }
@@ -101,9 +103,18 @@ func (s *Session) Check(ctx context.Context, question *smt.Term) (Answer, error)
 	return s.CheckAssuming(ctx, question, nil)
 }
 
+// CheckWithin is Check for less time than the limits allow.
+func (s *Session) CheckWithin(ctx context.Context, question *smt.Term, most time.Duration) (Answer, error) {
+	return s.check(ctx, question, nil, min(most, s.limits.Timeout))
+}
+
 // CheckAssuming is Check under further assumptions; when nothing is possible
 // it says which of them suffice for that.
 func (s *Session) CheckAssuming(ctx context.Context, question *smt.Term, assumptions []*smt.Term) (Answer, error) {
+	return s.check(ctx, question, assumptions, s.limits.Timeout)
+}
+
+func (s *Session) check(ctx context.Context, question *smt.Term, assumptions []*smt.Term, most time.Duration) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err
 	}
@@ -118,7 +129,7 @@ func (s *Session) CheckAssuming(ctx context.Context, question *smt.Term, assumpt
 	if len(names) > 0 {
 		check = "(check-sat-assuming (" + strings.Join(names, " ") + "))\n"
 	}
-	answer, err := s.answer(ctx, s.printer.Take()+check, assumptions)
+	answer, err := s.answer(ctx, s.printer.Take()+check, assumptions, most)
 	s.printer.Pop()
 	s.undo = s.printer.Take()
 	switch {
@@ -136,13 +147,13 @@ func (s *Session) CheckAssuming(ctx context.Context, question *smt.Term, assumpt
 }
 
 // answer asks and reads what comes back.
-func (s *Session) answer(ctx context.Context, commands string, assumptions []*smt.Term) (Answer, error) {
+func (s *Session) answer(ctx context.Context, commands string, assumptions []*smt.Term, most time.Duration) (Answer, error) {
 	if s.process == nil {
 		if err := s.start(); err != nil {
 			return Answer{}, err
 		}
 	}
-	word, err := s.process.ask(ctx, s.undo+commands, s.limits.Timeout+grace)
+	word, err := s.process.ask(ctx, s.undo+s.hurry(most)+commands, most+min(grace, 2*most))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -152,9 +163,18 @@ func (s *Session) answer(ctx context.Context, commands string, assumptions []*sm
 	case "unsat":
 		return s.core(ctx, assumptions)
 	case "unknown", "timeout":
-		return Answer{Why: fmt.Sprintf("%s gave up after %v", s.binary.Name, s.limits.Timeout)}, nil
+		return Answer{Why: fmt.Sprintf("%s gave up after %v", s.binary.Name, most)}, nil
 	}
 	return Answer{}, fmt.Errorf("%s says %q", s.binary.Name, clip(word))
+}
+
+// hurry tells the solver how long it may take, where that changes.
+func (s *Session) hurry(most time.Duration) string {
+	if most == s.patient {
+		return ""
+	}
+	s.patient = most
+	return s.binary.hurry(most)
 }
 
 func (s *Session) model(ctx context.Context) (Answer, error) {
@@ -203,9 +223,9 @@ func (s *Session) core(ctx context.Context, assumptions []*smt.Term) (Answer, er
 
 // tell sends commands that have no answer, and waits until they were taken.
 func (s *Session) tell(commands string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	ctx, cancel := context.WithTimeout(context.Background(), beginning)
 	defer cancel()
-	text, err := s.process.ask(ctx, commands+"(echo \"ok\")\n", grace)
+	text, err := s.process.ask(ctx, commands+"(echo \"ok\")\n", beginning)
 	switch {
 	case err != nil:
 		return err
@@ -215,6 +235,10 @@ func (s *Session) tell(commands string) error {
 	return nil
 }
 
+// beginning is how long a solver may take to start and to read what is known,
+// also on a machine that has much else to do.
+const beginning = 20 * time.Second
+
 func (s *Session) start() error {
 	var err error
 	if s.process, err = start(s.binary, s.limits); err != nil {
@@ -222,6 +246,7 @@ func (s *Session) start() error {
 		return err
 	}
 	s.starts++
+	s.patient = s.limits.Timeout
 	return s.tell(s.base)
 }
 
