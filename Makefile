@@ -129,7 +129,7 @@ longrun: ## compare N evaluations with cel-go's own, of conditions and of bundle
 
 .PHONY: proverun
 proverun: ## hold N points of random bundles in formulas against the evaluator, from SEED on
-	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOfFormulas$$' -points $(N) -seed $(SEED)
+	@$(GO) test ./internal/eval -count 1 -v -timeout 0 -run '^TestLongRunOfFormulas$$' -points $(N) -seed $(SEED) -inputs 120 -ask-every 20
 
 .PHONY: rounds
 rounds: ## the tests of the evaluator and its proofs with N times as much random input (make rounds N=10)

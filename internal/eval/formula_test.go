@@ -20,6 +20,7 @@ import (
 var (
 	points     = flag.Int("points", 0, "how many points TestLongRunOfFormulas compares with the evaluator")
 	solverName = flag.String("solver", "", "the solver that TestLongRunOfFormulas asks: cvc5 or z3")
+	manyInputs = flag.Int("inputs", 12, "how many inputs of each bundle TestLongRunOfFormulas looks at")
 	askEvery   = flag.Int("ask-every", 1, "of which inputs TestLongRunOfFormulas asks a solver: 1 of all, 10 of every tenth")
 )
 
@@ -70,7 +71,7 @@ func TestLongRunOfFormulas(t *testing.T) {
 	var sum tally
 	seed := *firstSeed
 	for ; sum.points < *points; seed++ {
-		formulasLikeTheEvaluator(t, s, seed, 12, *askEvery, &sum)
+		formulasLikeTheEvaluator(t, s, seed, *manyInputs, *askEvery, &sum)
 		if seed%50 == 0 {
 			sum.log(t)
 		}

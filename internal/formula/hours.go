@@ -120,14 +120,14 @@ func union(list []calendar.Interval) []calendar.Interval {
 // difference lists what is in one of two sorted lists of disjoint intervals
 // and not in the other.
 func difference(a, b []calendar.Interval) []calendar.Interval {
-	var edges []int64
+	edges := make([]int64, 0, 2*(len(a)+len(b)))
 	for _, list := range [][]calendar.Interval{a, b} {
 		for _, i := range list {
 			edges = append(edges, i.Start, i.End)
 		}
 	}
 	slices.Sort(edges)
-	var out []calendar.Interval
+	out := make([]calendar.Interval, 0, len(edges)/2)
 	for i := 0; i < len(edges); i++ {
 		// An edge that both lists have changes nothing.
 		if i+1 < len(edges) && edges[i] == edges[i+1] {
