@@ -103,12 +103,15 @@ policies: build ## check, format and test every bundle under policies/
 		bin/kernel test --fail-under 100 "$$bundle" >/dev/null || exit 1; done
 
 .PHONY: prove
-prove: build ## prove the properties of the policy library; needs cvc5 and z3
+prove: build ## prove the properties of the policy library, and that lint finds nothing in any bundle; needs cvc5 and z3
 	@scripts/solvers.sh
 	@if command -v cvc5 >/dev/null 2>&1 && command -v z3 >/dev/null 2>&1; then \
 		for bundle in $$(ls -d policies/library/*/ | awk 'NR % $(EVERY) == 0'); do \
 		bin/kernel prove --solver both --timeout 30s "$$bundle" >bin/proof.txt || { cat bin/proof.txt; exit 1; }; \
-		printf '%s: %s\n' "$$bundle" "$$(tail -1 bin/proof.txt)"; done; fi
+		printf '%s: %s\n' "$$bundle" "$$(tail -1 bin/proof.txt)"; done; \
+		for bundle in $$(ls -d policies/library/*/ policies/examples/*/ policies/shipping | awk 'NR % $(EVERY) == 0'); do \
+		bin/kernel prove lint --solver both --timeout 30s "$$bundle" >bin/lint.txt || { cat bin/lint.txt; exit 1; }; \
+		printf '%s: %s\n' "$$bundle" "$$(tail -1 bin/lint.txt)"; done; fi
 
 .PHONY: modules
 modules:
