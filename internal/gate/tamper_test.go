@@ -36,6 +36,16 @@ func (t *tampered) Entries(ctx context.Context, q store.Query) iter.Seq2[store.E
 	}
 }
 
+func (t *tampered) Bodies(ctx context.Context, shard int, from uint64) iter.Seq2[store.Body, error] {
+	return func(yield func(store.Body, error) bool) {
+		for e, err := range t.Entries(ctx, store.Query{Shard: shard, From: from}) {
+			if !yield(store.Body{Leaf: store.Leaf{Seq: e.Seq, Hash: e.Leaf}, Body: e.Body}, err) {
+				return
+			}
+		}
+	}
+}
+
 func (t *tampered) apply(e *store.Entry) {
 	if t.change != nil {
 		t.change(e)
