@@ -36,7 +36,8 @@ type Cluster struct {
 	free   chan string         // databases that nobody uses
 
 	server *exec.Cmd
-	hold   io.Closer // while it is open the server runs
+	start  func(*exec.Cmd) error // it, somewhere else than here; nil: here
+	hold   io.Closer             // while it is open the server runs
 }
 
 // ErrMissing is returned when the machine has no PostgreSQL.
@@ -66,7 +67,19 @@ func Main(m *testing.M, use func(*Cluster)) (code int) {
 }
 
 // Start makes a cluster and starts its server, in a second or two.
-func Start(options ...string) (_ *Cluster, err error) {
+func Start(options ...string) (*Cluster, error) {
+	c, err := create()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Restart(options...); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(c.Dir))
+	}
+	return c, nil
+}
+
+// create makes a cluster.
+func create() (_ *Cluster, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -99,7 +112,7 @@ func Start(options ...string) (_ *Cluster, err error) {
 	if err := c.run("initdb", "-D", c.data(), "-U", "kernel", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		return nil, err
 	}
-	return c, c.Restart(options...)
+	return c, nil
 }
 
 // Socket is the folder of the server's socket.
@@ -197,7 +210,11 @@ func (c *Cluster) Restart(settings ...string) error {
 	if c.hold, err = c.server.StdinPipe(); err != nil {
 		return err
 	}
-	if err := c.server.Start(); err != nil {
+	start := c.start
+	if start == nil {
+		start = (*exec.Cmd).Start
+	}
+	if err := start(c.server); err != nil {
 		return err
 	}
 	return c.wait()
