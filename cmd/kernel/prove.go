@@ -195,8 +195,8 @@ func (c *cli) proveDiffCommand() *cobra.Command {
 		Short: "Say for which requests two versions of a policy differ",
 		Long: `Say for each action whether the newer policy is equivalent, stricter, looser or
 incomparable: in what is allowed at once, in what is allowed at once or after
-approvals, and in how many approvals it takes. Each change comes with one
-request that shows it. OLD and NEW are folders or files.
+approvals, in how many approvals it takes, and in who may vote. Each change comes
+with one request that shows it. OLD and NEW are folders or files.
 
 Without --fail-on it exits with 0. With --fail-on more-permissive it exits with
 1 where something is looser, with --fail-on any where anything differs, and
@@ -221,7 +221,7 @@ func (c *cli) proveEquivCommand() *cobra.Command {
 		Use:   "equiv A B",
 		Short: "Prove that two policies decide the same",
 		Long: `Prove that two policies decide the same for every request: decision, workflows,
-counts and constraints. Or show a request for which they do not.
+counts, constraints and who may vote. Or show a request for which they do not.
 
 Exit codes: 0 they are equivalent, 1 they differ, 2 misuse or no solver,
 6 undecided.`,
@@ -242,7 +242,7 @@ func (c *cli) proveSubsetCommand() *cobra.Command {
 		Short: "Prove that a policy allows no more than another",
 		Long: `Prove that a child stays within its parent: what it allows the parent allows,
 what it allows after approvals the parent allows so too, and for no fewer of
-them. Or show a request for which it does not.
+them, which are no easier to get. Or show a request for which it does not.
 
 Exit codes: 0 it does, 1 it does not, 2 misuse or no solver, 6 undecided.`,
 		Example: "  kernel prove subset team/policies company/policies",

@@ -116,7 +116,7 @@ func (p *Prover) Equiv(ctx context.Context, a, b BundleSource) (*Proof, error) {
 
 // Subset says whether a child stays within its parent.
 func (p *Prover) Subset(ctx context.Context, child, parent BundleSource) (*Proof, error) {
-	return p.compare(ctx, "subset", "does the child allow no more than the parent, for no fewer approvals", child, parent, p.prover.Subset)
+	return p.compare(ctx, "subset", "does the child allow no more than the parent, for no fewer and no easier approvals", child, parent, p.prover.Subset)
 }
 
 func (p *Prover) compare(ctx context.Context, task, asked string, a, b BundleSource, ask func(context.Context, *prove.Policy, *prove.Policy) ([]prove.Result, error)) (*Proof, error) {

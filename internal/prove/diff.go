@@ -96,6 +96,9 @@ func same(a, b *Policy, cell formula.Cell) bool {
 
 func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, error) {
 	aspects := []Aspect{Allowing, Approving, Quorum}
+	if votes(older, newer) {
+		aspects = append(aspects, Voters)
+	}
 	for _, k := range used(older, newer) {
 		aspects = append(aspects, k.aspect)
 	}
@@ -107,6 +110,9 @@ func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, erro
 	for i, action := range actions {
 		for j, aspect := range aspects {
 			c := Change{Action: action, Aspect: aspect, Looser: answers[i][2*j], Stricter: answers[i][2*j+1]}
+			if aspect == Voters {
+				c.describe(newPoll(older, newer))
+			}
 			c.Direction = direction(c.Looser.Verdict, c.Stricter.Verdict)
 			changes = append(changes, c)
 		}
@@ -126,6 +132,16 @@ func direction(looser, stricter Verdict) Direction {
 		return Stricter
 	}
 	return Undetermined
+}
+
+// describe says of a change of the voters what has changed: verdicts have names
+// of workflows alone.
+func (c *Change) describe(p poll) {
+	for _, r := range []*Result{&c.Looser, &c.Stricter} {
+		if r.Verdict == Counterexample {
+			r.Why = p.changes()
+		}
+	}
 }
 
 // A difference is a question about two verdicts, the older policy's first.
@@ -148,6 +164,9 @@ func (p *pair) differences(ctx context.Context) ([]Result, error) {
 		{"fewer approvals than before", e.And(both, p.fewer(p.b, p.a)), func(o, n kernel.Verdict) bool { return bothAsk(o, n) && n.ApprovalsRequired < o.ApprovalsRequired }},
 		{"more approvals than before", e.And(both, p.fewer(p.a, p.b)), func(o, n kernel.Verdict) bool { return bothAsk(o, n) && n.ApprovalsRequired > o.ApprovalsRequired }},
 	}
+	if votes(p.policies...) {
+		questions = append(questions, p.voters()...)
+	}
 	questions = append(questions, p.shorter()...)
 	results := make([]Result, len(questions))
 	for i, q := range questions {
@@ -157,6 +176,20 @@ func (p *pair) differences(ctx context.Context) ([]Result, error) {
 		}
 	}
 	return results, nil
+}
+
+// votes reports that there are documents that say who may vote.
+func votes(policies ...*Policy) bool {
+	return slices.ContainsFunc(policies, func(p *Policy) bool { return len(p.bundle.Approvals) > 0 })
+}
+
+// voters asks whether whom the newer policy asks is looser, or stricter.
+func (p *pair) voters() []difference {
+	poll := newPoll(p.policies[0], p.policies[1])
+	return []difference{
+		{"easier to satisfy than before", p.looser(poll.older, poll.newer, p.a, p.b), func(o, n kernel.Verdict) bool { return isLooser(poll.older, poll.newer, o, n) }},
+		{"harder to satisfy than before", p.looser(poll.newer, poll.older, p.b, p.a), func(o, n kernel.Verdict) bool { return isLooser(poll.newer, poll.older, n, o) }},
+	}
 }
 
 func is(v kernel.Verdict, e kernel.Effect) bool { return v.Decision == e }
@@ -176,13 +209,13 @@ func (p *pair) fewer(a, b formula.Decision) *smt.Term {
 
 func (p *Prover) equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
 	return p.byAction(ctx, a, b, func(ctx context.Context, p *pair) (Result, error) {
-		differ, short := p.e.Differ(p.e.View(0, p.a, false, p.b), p.e.View(1, p.b, false, p.a)), p.shorter()
+		differ, short := p.e.Differ(p.e.View(0, p.a, false, p.b), p.e.View(1, p.b, false, p.a)), append(p.shorter(), p.voters()...)
 		for _, d := range short {
 			differ = p.e.Or(differ, d.f)
 		}
-		return p.search(ctx, "decided differently", differ, func(a, b kernel.Verdict) bool {
+		return p.described(p.search(ctx, "decided differently", differ, func(a, b kernel.Verdict) bool {
 			return differs(a, b) || slices.ContainsFunc(short, func(d difference) bool { return d.holds(a, b) })
-		})
+		}))
 	})
 }
 
@@ -207,18 +240,26 @@ func sameConstraints(a, b map[string]any) bool {
 	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
 }
 
+// described says what has changed where two verdicts do not tell.
+func (p *pair) described(r Result, err error) (Result, error) {
+	if x := r.Example; x != nil && x.Other != nil && !differs(x.Verdict, *x.Other) {
+		r.Why = newPoll(p.policies[0], p.policies[1]).changes()
+	}
+	return r, err
+}
+
 func (p *Prover) subset(ctx context.Context, child, parent *Policy) ([]Result, error) {
 	return p.byAction(ctx, child, parent, func(ctx context.Context, p *pair) (Result, error) {
-		e := p.e
-		beyond := e.Or(e.And(p.a.Allow, e.Not(p.b.Allow)), e.And(p.a.Ask, p.b.Deny), e.And(p.a.Ask, p.b.Ask, p.fewer(p.a, p.b)))
+		e, easier := p.e, p.voters()[1] // for the child than for its parent
+		beyond := e.Or(easier.f, e.And(p.a.Allow, e.Not(p.b.Allow)), e.And(p.a.Ask, p.b.Deny), e.And(p.a.Ask, p.b.Ask, p.fewer(p.a, p.b)))
 		shortcuts := used(p.policies...)
 		for _, k := range shortcuts {
 			beyond = e.Or(beyond, p.beyond(&k, 0, 1))
 		}
-		return p.search(ctx, "beyond the parent", beyond, func(child, parent kernel.Verdict) bool {
-			return slices.ContainsFunc(shortcuts, func(k shortcut) bool { return p.isBeyond(&k, 0, 1, child, parent) }) || is(child, kernel.Allow) && !is(parent, kernel.Allow) || is(child, kernel.RequireApproval) && is(parent, kernel.Deny) ||
+		return p.described(p.search(ctx, "beyond the parent", beyond, func(child, parent kernel.Verdict) bool {
+			return easier.holds(child, parent) || slices.ContainsFunc(shortcuts, func(k shortcut) bool { return p.isBeyond(&k, 0, 1, child, parent) }) || is(child, kernel.Allow) && !is(parent, kernel.Allow) || is(child, kernel.RequireApproval) && is(parent, kernel.Deny) ||
 				bothAsk(child, parent) && child.ApprovalsRequired < parent.ApprovalsRequired
-		})
+		}))
 	})
 }
 

@@ -220,6 +220,7 @@ const (
 	Allowing  Aspect = "allow"    // what is allowed at once
 	Approving Aspect = "approval" // what is allowed at once or after approvals
 	Quorum    Aspect = "quorum"   // how many approvals it takes
+	Voters    Aspect = "voters"   // whose approvals, and how soon; where a bundle has approval documents
 
 	BreakingGlass Aspect = "break_glass" // what somebody may allow alone; where a workflow of either lets somebody
 )
@@ -245,14 +246,16 @@ func (p *Prover) Diff(ctx context.Context, older, newer *Policy) ([]Change, erro
 func (c Change) MorePermissive() bool { return c.Looser.Verdict != Proved }
 
 // Equiv proves action by action that two policies decide the same: decision,
-// workflows, counts and constraints, and what somebody may allow alone.
+// workflows, counts and constraints, who may vote, and what somebody may allow
+// alone.
 func (p *Prover) Equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
 	return p.equiv(ctx, a, b)
 }
 
 // Subset proves action by action that a child stays within its parent: what it
 // allows the parent allows, what it allows after approvals the parent allows
-// so too, for no fewer of them, and alone only whom the parent lets.
+// so too, for no fewer of them, which are no easier to get, and alone only whom
+// the parent lets.
 func (p *Prover) Subset(ctx context.Context, child, parent *Policy) ([]Result, error) {
 	return p.subset(ctx, child, parent)
 }
