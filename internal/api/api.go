@@ -103,14 +103,21 @@ func orDefault[N int | time.Duration](n *N, def N) {
 // lane: overload must not make the kernel look dead.
 const probesInFlight = 16
 
+// votesInFlight bounds votes, of which one caller has ballotsEach: whoever asks
+// keeps nobody from voting, and whoever votes slowly neither others nor probes.
+const (
+	votesInFlight = 64
+	ballotsEach   = 8
+)
+
 // A door is the handler that New returns.
 type door struct {
 	cfg    Config
 	hosts  map[string]bool
 	routes table
 
-	calls, probes, drains lane
-	places, bodies, waits shares
+	calls, probes, votes, drains   lane
+	places, ballots, bodies, waits shares
 
 	stopping context.Context // ends when the server stops
 	stop     context.CancelFunc
@@ -147,12 +154,14 @@ func New(cfg Config) (http.Handler, error) {
 	return &door{
 		stopping: stopping, stop: stop,
 		cfg: cfg, hosts: hosts, routes: newTable(routes()),
-		calls:  make(lane, cfg.Limits.InFlight),
-		drains: make(lane, cfg.Limits.InFlight),
-		probes: make(lane, probesInFlight),
-		places: shares{total: int64(cfg.Limits.InFlight), each: int64(cfg.Limits.InFlight - cfg.Limits.InFlight/4)},
-		bodies: shares{total: int64(cfg.Limits.Bodies), each: int64(cfg.Limits.Bodies / 2)},
-		waits:  shares{total: maxWaiting, each: maxWaiting / 4},
+		calls:   make(lane, cfg.Limits.InFlight),
+		drains:  make(lane, cfg.Limits.InFlight),
+		probes:  make(lane, probesInFlight),
+		votes:   make(lane, votesInFlight),
+		places:  shares{total: int64(cfg.Limits.InFlight), each: int64(cfg.Limits.InFlight - cfg.Limits.InFlight/4)},
+		ballots: shares{total: votesInFlight, each: ballotsEach},
+		bodies:  shares{total: int64(cfg.Limits.Bodies), each: int64(cfg.Limits.Bodies / 2)},
+		waits:   shares{total: maxWaiting, each: maxWaiting / 4},
 	}, nil
 }
 

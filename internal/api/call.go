@@ -102,8 +102,11 @@ func (d *door) pass(c *call) (reply, error) {
 	c.route, c.last = route, last
 
 	lane := d.calls
-	if route.probe {
+	switch {
+	case route.probe:
 		lane = d.probes
+	case route.vote:
+		lane = d.votes
 	}
 	if !lane.enter() {
 		return reply{}, kernel.Errorf(kernel.Unavailable, "too many requests are under way").WithHint("ask again in a second")
@@ -124,12 +127,8 @@ func (d *door) admit(c *call) (reply, error) {
 				WithHint("it takes a token with the role %s", listed(c.route.roles))
 		}
 	}
-	if !c.route.probe {
-		if !d.places.take(c.caller.Principal, 1) {
-			return reply{}, overShare("too many requests of this caller are under way")
-		}
-		leave := c.free
-		c.free = func() { d.places.give(c.caller.Principal, 1); leave() }
+	if err := d.share(c); err != nil {
+		return reply{}, err
 	}
 	var err error
 	if c.query, err = parseQuery(c.r, c.route.params); err != nil {
@@ -146,6 +145,23 @@ func (d *door) admit(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return c.route.serve(d, c)
+}
+
+// share takes a place of those that a caller may have in its lane.
+func (d *door) share(c *call) error {
+	places := &d.places
+	switch {
+	case c.route.probe:
+		return nil
+	case c.route.vote:
+		places = &d.ballots
+	}
+	if !places.take(c.caller.Principal, 1) {
+		return overShare("too many requests of this caller are under way")
+	}
+	leave := c.free
+	c.free = func() { places.give(c.caller.Principal, 1); leave() }
+	return nil
 }
 
 // overShare refuses at once, and before the body is read, what would take the

@@ -19,6 +19,7 @@ type route struct {
 	most         int64         // bytes of the body; 0: kernel.MaxBody
 	door         string        // it decides: the door's name, in the log and for refusals
 	probe        bool          // has the probes' lane
+	vote         bool          // has the votes' lane
 	serve        func(*door, *call) (reply, error)
 }
 
@@ -41,10 +42,10 @@ func routes() []route {
 		{method: "GET", path: "/v1/approvals", roles: involved, params: []string{"state", "for", "review", "limit"}, serve: (*door).listApprovals},
 		{method: "GET", path: "/v1/approvals/stream", roles: involved, params: []string{"for"}, serve: (*door).streamApprovals},
 		{method: "GET", path: "/v1/approvals/{id}", roles: involved, serve: (*door).showApproval},
-		{method: "POST", path: "/v1/approvals/{id}:approve", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).approve},
-		{method: "POST", path: "/v1/approvals/{id}:reject", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).reject},
-		{method: "POST", path: "/v1/approvals/{id}:breakglass", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).breakGlass},
-		{method: "POST", path: "/v1/approvals/{id}:review", roles: approvers, body: true, probe: true, door: doorApprovals, serve: (*door).review},
+		{method: "POST", path: "/v1/approvals/{id}:approve", roles: approvers, body: true, vote: true, door: doorApprovals, serve: (*door).approve},
+		{method: "POST", path: "/v1/approvals/{id}:reject", roles: approvers, body: true, vote: true, door: doorApprovals, serve: (*door).reject},
+		{method: "POST", path: "/v1/approvals/{id}:breakglass", roles: approvers, body: true, vote: true, door: doorApprovals, serve: (*door).breakGlass},
+		{method: "POST", path: "/v1/approvals/{id}:review", roles: approvers, body: true, vote: true, door: doorApprovals, serve: (*door).review},
 		{method: "POST", path: "/v1/approvals/{id}:cancel", roles: askers, body: true, door: doorApprovals, serve: (*door).cancelApproval},
 
 		{method: "POST", path: "/v1/events", roles: []kernel.Role{reporter}, body: true, door: doorEvents, serve: (*door).report},

@@ -55,8 +55,14 @@ func TestBodiesUnderWayAreBounded(t *testing.T) {
 // before it may not have reached the server yet.
 func (s *server) untilRefused(role kernel.Role) answer {
 	s.t.Helper()
+	return s.untilAnswered(func() *wire { return s.half(role, 1<<20) })
+}
+
+// untilAnswered sends halves of requests until one is answered.
+func (s *server) untilAnswered(half func() *wire) answer {
+	s.t.Helper()
 	for range 50 {
-		w := s.half(role, 1<<20)
+		w := half()
 		_ = w.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		if _, err := w.in.Peek(1); err == nil {
 			_ = w.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -134,5 +140,30 @@ func TestALargeRequestAboutSomethingUndeclaredIsNotKept(t *testing.T) {
 	got := h.batch(h.as(kernel.RoleGateway, "POST", "/v1/decisions:batch", batchOf(deployTo("development", ""), sink(17_000))))
 	if got[0].Decision != kernel.Allow || got[1].Error == nil || got[1].Error.Code != kernel.TooLarge {
 		t.Errorf("in a batch: %+v", got)
+	}
+}
+
+// TestWhoVotesSlowlyKeepsNobodyFromVoting, nor the kernel from being seen alive.
+func TestWhoVotesSlowlyKeepsNobodyFromVoting(t *testing.T) {
+	h := newHouse(t, nil)
+	people := h.withPeople()
+	h.do(h.as(kernel.RoleGateway, "POST", "/v1/decisions", deployTo("production", "")))
+	asked := h.pending()
+	slow := func() *wire {
+		w := h.dial()
+		w.send("POST /v1/approvals/" + asked.ID + ":approve HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + people["person-001"] +
+			"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n")
+		return w
+	}
+	for range 8 {
+		slow()
+	}
+	refused := h.untilAnswered(slow)
+	isProblem(t, "a ninth vote under way", refused, http.StatusServiceUnavailable, kernel.Unavailable)
+	if a := h.approves(people["person-002"], asked); a.status != http.StatusOK {
+		t.Errorf("somebody else's vote: %d %s", a.status, a.body)
+	}
+	if a := h.do(h.request("GET", "/healthz", "")); a.status != http.StatusOK {
+		t.Errorf("health: %d", a.status)
 	}
 }
