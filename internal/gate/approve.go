@@ -22,6 +22,10 @@ const (
 	recordDue      = "approval_due" // of a pending one: when something happens to it by itself
 )
 
+// endedLife is how long the record of a question is kept after it ended, and so
+// how long lists have it. The log keeps what became of it.
+const endedLife = 30 * 24 * time.Hour
+
 // How many questions may be pending. A request beyond that is decided like
 // any other, but nobody is asked.
 const (
@@ -179,7 +183,14 @@ func dueRecord(q approval.Question) []byte {
 
 // present is what became of the approval of a decision until now.
 func (g *Gate) present(id string) (*kernel.Approval, error) {
-	q, _, err := g.questionOf(context.Background(), id)
+	ctx := context.Background()
+	q, _, err := g.questionOf(ctx, id)
+	if isNotFound(err) {
+		var f *first
+		if f, err = g.firstOf(ctx, id); err == nil {
+			q, _, err = g.ended(ctx, f)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

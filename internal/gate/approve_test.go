@@ -11,6 +11,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/registry"
+	"github.com/strixlabs/execution-kernel/internal/store"
 )
 
 const askingSchema = `pdl: v1
@@ -392,4 +393,72 @@ func TestAnApproverSeesWhatWouldBeDoneAndWhatChanged(t *testing.T) {
 	if list, err = h.Approvals(t.Context(), voter("person-001"), gate.ApprovalQuery{Mine: true, Limit: 10}); err != nil || len(list) != 0 {
 		t.Errorf("Approvals = %+v, %v", list, err)
 	}
+}
+
+// TestWhatEndedIsForgottenAfterAMonth: lists have it no longer, and everything
+// else is said by the log.
+func TestWhatEndedIsForgottenAfterAMonth(t *testing.T) {
+	h := openAsking(t, granting(t))
+	approved := h.ask(t, "")
+	h.votes(t, approved, "person-003")
+	h.votes(t, approved, "person-002")
+	late := h.ask(t, "")
+	h.pass(24 * time.Hour) // nothing is settled in time while no kernel runs
+	if err := h.Due(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listed := func() int {
+		t.Helper()
+		list, err := h.Approvals(t.Context(), admin, gate.ApprovalQuery{Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	if n := listed(); n != 2 {
+		t.Errorf("%d are listed, want 2", n)
+	}
+	h.pass(31 * 24 * time.Hour)
+	h.ask(t, "") // the store forgets with a commit
+	h.ask(t, "")
+	if n := listed(); n != 2 { // those two
+		t.Errorf("a month later %d are listed, want what is pending", n)
+	}
+	for _, c := range []struct {
+		d    kernel.Decision
+		want string
+	}{{approved, "APPROVED"}, {late, "EXPIRED"}} {
+		if d, err := h.Decision(t.Context(), admin, c.d.ID); err != nil || d.Approval == nil || d.Approval.State != c.want {
+			t.Errorf("the decision has %+v, %v, want %s", d.Approval, err, c.want)
+		}
+		if v, err := h.Approval(t.Context(), admin, c.d.ID); err != nil || string(v.State) != c.want {
+			t.Errorf("the approval is %s, %v, want %s", v.State, err, c.want)
+		}
+		_, err := h.vote(t, c.d, "person-002")
+		wantCode(t, err, kernel.Conflict, c.want+" already")
+	}
+	h.sound(t)
+	h.audited(t)
+}
+
+// TestWhatIsPendingEndsWithoutAPolicy: nothing has to be decided for it.
+func TestWhatIsPendingEndsWithoutAPolicy(t *testing.T) {
+	h := openAsking(t, nil)
+	d := h.ask(t, "")
+	h.votes(t, d, "person-003")
+	h.reopen(t, nil) // and nobody activates anything
+	for _, c := range []struct {
+		after time.Duration
+		want  string
+	}{{time.Hour, "PENDING"}, {3 * time.Hour, "EXPIRED"}} {
+		h.pass(c.after)
+		if err := h.Due(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		q, err := h.store.Record(t.Context(), store.RecordKey{Kind: "approval", Key: d.ID})
+		if err != nil || !strings.Contains(string(q.Value), `"state":"`+c.want+`"`) {
+			t.Errorf("it is %s, %v, want %s", q.Value, err, c.want)
+		}
+	}
+	h.sound(t)
 }

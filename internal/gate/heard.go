@@ -42,8 +42,9 @@ func (h *heard) has(q approval.Question) bool {
 // heardSkew is how far the clocks of nodes may be apart, generously.
 const heardSkew = time.Minute
 
-// hear reads what the entries since a question was asked say of it.
-func (g *Gate) hear(ctx context.Context, f *first) (h heard, err error) {
+// hear reads what the entries since a question was asked say of it, those before
+// an instant; the zero time: all.
+func (g *Gate) hear(ctx context.Context, f *first, before time.Time) (h heard, err error) {
 	asked, _ := f.entry.Question()
 	if err := h.add(asked); err != nil {
 		return h, err
@@ -57,6 +58,9 @@ func (g *Gate) hear(ctx context.Context, f *first) (h heard, err error) {
 		q := store.Query{Shard: shard, Kind: string(ledger.KindApproval), Bare: true, Since: f.entry.Instant.Add(-heardSkew).UnixNano()}
 		if shard == f.row.Shard {
 			q.From = f.row.Seq
+		}
+		if !before.IsZero() {
+			q.Until = before.UnixNano()
 		}
 		for row, err := range g.cfg.Store.Entries(ctx, q) {
 			if err != nil {
@@ -80,6 +84,22 @@ func (g *Gate) hear(ctx context.Context, f *first) (h heard, err error) {
 	return h, nil
 }
 
+// ended is a question whose record is not there any more: it is kept for
+// [endedLife] after it ended, and the log for ever.
+func (g *Gate) ended(ctx context.Context, f *first) (q approval.Question, version uint64, err error) {
+	soon := f.entry.Decision.Opened.Expires.Add(time.Hour) // unless the kernel did not run then
+	for _, before := range []time.Time{soon, {}} {
+		h, err := g.hear(ctx, f, before)
+		if err != nil {
+			return q, 0, err
+		}
+		if q, err = approval.Decode(h.latest[0]); err != nil || q.State != approval.Pending {
+			return q, 0, err
+		}
+	}
+	return q, 0, unavailable("the record of approval %s is missing; run \"kernel log verify\"", q.ID)
+}
+
 // maxHearings is how often a record is compared with the log while other nodes
 // change both.
 const maxHearings = 3
@@ -93,7 +113,7 @@ func (g *Gate) believe(ctx context.Context, f *first, h heard) (approval.Questio
 		if err != nil || q.State != approval.Pending || h.has(q) {
 			return q, version, err
 		}
-		if h, err = g.hear(ctx, f); err != nil {
+		if h, err = g.hear(ctx, f, time.Time{}); err != nil {
 			return q, version, err
 		}
 		if h.has(q) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -77,6 +78,9 @@ func noApproval(id string) error {
 func (g *Gate) questionAsked(ctx context.Context, f *first) (approval.Question, uint64, error) {
 	asked, _ := f.entry.Question()
 	q, version, err := g.questionOf(ctx, asked.ID)
+	if isNotFound(err) {
+		return g.ended(ctx, f)
+	}
 	if err == nil && !q.AsksWhat(asked) {
 		err = unavailable("the record of approval %s is not what the log says was asked", asked.ID)
 	}
@@ -105,33 +109,42 @@ func (g *Gate) look(ctx context.Context, id string, urgent bool, act func(*sitti
 	if q, _, err := g.questionAsked(ctx, f); err != nil {
 		return err
 	} else if q.State == approval.Pending { // before the batch: others are not kept waiting
-		if heard, err = g.hear(ctx, f); err != nil {
+		if heard, err = g.hear(ctx, f, time.Time{}); err != nil {
 			return err
 		}
 	}
 	return g.submit(ctx, &job{urgent: urgent, apply: func(b *batch) error {
-		if b.owners[store.RecordKey{Kind: recordApproval, Key: id}] != nil {
-			return errLater // its record is changed once in a batch
-		}
-		s := &sitting{gate: g, batch: b, first: f, private: private}
-		if s.q, s.version, err = g.believe(context.Background(), f, heard); err != nil {
-			return err
-		}
-		if s.q.Code == approval.GlassBroken {
-			if s.glass, err = g.glassOf(context.Background(), id); err != nil {
-				return err
-			}
-		}
-		due, err := recordOrNone(g.cfg.Store, store.RecordKey{Kind: recordDue, Key: id})
+		s, err := g.seat(b, f, heard)
 		if err != nil {
 			return err
 		}
-		s.due = due.Version
+		s.private = private
 		if err := s.evaluate(); err != nil {
 			return err
 		}
 		return s.whole(act(s))
 	}})
+}
+
+// seat begins a sitting in a batch, with the question as it is by then.
+func (g *Gate) seat(b *batch, f *first, heard heard) (*sitting, error) {
+	asked, _ := f.entry.Question()
+	if b.owners[store.RecordKey{Kind: recordApproval, Key: asked.ID}] != nil {
+		return nil, errLater // its record is changed once in a batch
+	}
+	s := &sitting{gate: g, batch: b, first: f}
+	var err error
+	if s.q, s.version, err = g.believe(context.Background(), f, heard); err != nil {
+		return nil, err
+	}
+	if s.q.Code == approval.GlassBroken {
+		if s.glass, err = g.glassOf(context.Background(), asked.ID); err != nil {
+			return nil, err
+		}
+	}
+	due, err := recordOrNone(g.cfg.Store, store.RecordKey{Kind: recordDue, Key: asked.ID})
+	s.due = due.Version
+	return s, err
 }
 
 // whole makes sure that a failure leaves nothing in the batch: one that added
@@ -200,12 +213,15 @@ func (s *sitting) keep() error {
 	if err != nil {
 		return err
 	}
-	b.change(store.Transition{RecordKey: store.RecordKey{Kind: recordApproval, Key: q.ID}, From: s.version, Value: value})
+	record := store.Transition{RecordKey: store.RecordKey{Kind: recordApproval, Key: q.ID}, From: s.version, Value: value}
 	timer := store.Transition{RecordKey: store.RecordKey{Kind: recordDue, Key: q.ID}, From: s.due}
 	by := -1
 	if q.State == approval.Pending {
 		timer.Value, by = dueRecord(q), 0
+	} else if q.Code != approval.GlassBroken { // that is reviewed, however late
+		record.Expires = b.now.Add(endedLife).UnixNano()
 	}
+	b.change(record)
 	b.change(timer)
 	b.after = append(b.after, func() { g.pending.changed(q.Agent, by) })
 	return nil

@@ -44,7 +44,7 @@ func (g *Gate) Due(ctx context.Context) error {
 		if d.At.After(now) {
 			continue
 		}
-		if err := g.sit(ctx, rec.Key, (*sitting).attend); err != nil {
+		if err := g.attendTo(ctx, rec.Key); err != nil {
 			g.cfg.Log.Warn("what is due of an approval could not be done", "approval", rec.Key, "error", err)
 		}
 	}
@@ -54,16 +54,41 @@ func (g *Gate) Due(ctx context.Context) error {
 	return g.pending.recount(ctx, g.cfg.Store)
 }
 
+// attendTo does what is due of one approval. Where no policy is active it can
+// end, and nothing else.
+func (g *Gate) attendTo(ctx context.Context, id string) error {
+	if g.program.Load() != nil {
+		return g.sit(ctx, id, (*sitting).attend)
+	}
+	f, err := g.firstOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	return g.submit(ctx, &job{urgent: true, apply: func(b *batch) error {
+		s, err := g.seat(b, f, heard{})
+		if err != nil || s.q.State != approval.Pending || b.now.Before(s.q.Expires) {
+			return err
+		}
+		s.Case = &approval.Case{Now: b.now}
+		return s.whole(s.expire())
+	}})
+}
+
+// expire ends a question whose time is over.
+func (s *sitting) expire() error {
+	if err := s.settle(approval.Expired, approval.TooLate, "", "there were not votes enough in time"); err != nil {
+		return err
+	}
+	return s.keep()
+}
+
 // attend does what is due of a question.
 func (s *sitting) attend() error {
 	if s.q.State != approval.Pending || s.q.Due.After(s.Now) {
 		return nil // another node did it
 	}
 	if !s.Now.Before(s.q.Expires) {
-		if err := s.settle(approval.Expired, approval.TooLate, "", "there were not votes enough in time"); err != nil {
-			return err
-		}
-		return s.keep()
+		return s.expire()
 	}
 	q, steps := s.q.Escalate(s.Case)
 	s.q = q
