@@ -32,7 +32,7 @@ Exit codes: 0 ALLOW or done, 1 failed, 2 misuse or invalid input, 3 DENY,
 	onlySubcommands(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		c.initCommand(), c.serveCommand(), c.checkCommand(), c.fmtCommand(), c.testCommand(), c.proveCommand(), c.evalCommand(), c.decideCommand(),
+		c.initCommand(), c.serveCommand(), c.checkCommand(), c.fmtCommand(), c.testCommand(), c.proveCommand(), c.evalCommand(), c.decideCommand(), c.decisionsCommand(),
 		c.logCommand(), c.storeCommand(), c.tokensCommand(), c.registryCommand(), c.agentsCommand(), c.killCommand(), c.delegationsCommand(), c.approvalsCommand(), c.grantsCommand(), c.webhooksCommand(), c.policiesCommand(), c.eventsCommand(), c.schemaCommand(), c.lspCommand(), c.convertCommand(), c.configCommand(), c.doctorCommand(), c.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
