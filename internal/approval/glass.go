@@ -59,6 +59,20 @@ func (g Glass) Closed() bool {
 	return !slices.ContainsFunc(g.Reviews, func(r Review) bool { return !r.closed() })
 }
 
+// Far orders what became of one glass: every review that was closed takes it
+// farther, and so does that one is overdue.
+func (g Glass) Far() (n int) {
+	for _, r := range g.Reviews {
+		if r.closed() {
+			n += 2
+		}
+	}
+	if g.Overdue {
+		n++
+	}
+	return n
+}
+
 // Late lists the workflows whose review is overdue at an instant.
 func (g Glass) Late(now time.Time) (workflows []string) {
 	for _, r := range g.Reviews {

@@ -28,15 +28,19 @@ func (g *Gate) BreakGlass(ctx context.Context, caller kernel.Caller, by Breaking
 	if err := mayVote(caller, by.ID, by.Digest, by.Reason); err != nil {
 		return nil, err
 	}
+	open, err := g.openByTheLog(ctx) // before the batch: what is overdue is long since in the log
+	if err != nil {
+		return nil, err
+	}
 	var result *kernel.Approval
-	err := g.sit(ctx, by.ID, func(s *sitting) error {
+	err = g.sit(ctx, by.ID, func(s *sitting) error {
 		if !s.visible(caller) {
 			return noApproval(by.ID)
 		}
 		if err := s.isAbout(by.Digest); err != nil {
 			return err
 		}
-		if err := s.breakGlass(caller, by.Reason); err != nil {
+		if err := s.breakGlass(caller, by.Reason, open); err != nil {
 			return err
 		}
 		result = view(s.q)
@@ -49,11 +53,7 @@ func (g *Gate) BreakGlass(ctx context.Context, caller kernel.Caller, by Breaking
 }
 
 // breakGlass settles a question by the word of one person.
-func (s *sitting) breakGlass(caller kernel.Caller, reason string) error {
-	open, err := s.gate.openGlasses(context.Background())
-	if err != nil {
-		return err
-	}
+func (s *sitting) breakGlass(caller kernel.Caller, reason string, open []approval.Glass) error {
 	id, isToken := tokenID(s.q.Caller)
 	after, glass, err := s.q.Break(s.Case, caller.StandsFor, reason, open, s.verdict, isToken && s.gate.tokens.revoked(id))
 	if err != nil {

@@ -3,9 +3,11 @@ package gate_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	kernel "github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/gate"
+	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
@@ -357,4 +360,111 @@ func whatBreaks(t *testing.T, policy string) string {
 	say("another", err)
 	say("a review", h.review(t, second, "person-006"))
 	return strings.Join(said, "\n")
+}
+
+// TestAReviewIsNeitherHiddenNorTakenOverInTheDatabase: who reviews, and that it
+// is overdue, the log says.
+func TestAReviewIsNeitherHiddenNorTakenOverInTheDatabase(t *testing.T) {
+	h := openGlass(t, nil)
+	first := h.ask(t, "")
+	if _, err := h.breaks(t, first, "person-004", why); err != nil {
+		t.Fatal(err)
+	}
+	h.forge(t, "breakglass_open", first.ID, `"name":"auditor"`, `"name":"approver"`)
+	wantCode(t, h.review(t, first, "person-002"), kernel.Unavailable, "is not what the log says became of it")
+	h.pass(25 * time.Hour)
+	h.forge(t, "breakglass_open", first.ID, `"due":"2026-11-24`, `"due":"2027-11-24`)
+	second := h.ask(t, "")
+	_, err := h.breaks(t, second, "person-004", why)
+	wantCode(t, err, kernel.Conflict, "overdue")
+	report, err := ledger.Verify(t.Context(), h.store, ledger.Trust{Records: true})
+	if err != nil || !strings.Contains(fmt.Sprint(report.List), "the record of the broken glass of approval "+first.ID) {
+		t.Errorf("Verify = %v, %v, and does not name the record", report.List, err)
+	}
+}
+
+// TestAWebhookIsToldOfGlasses, without what was written with them.
+func TestAWebhookIsToldOfGlasses(t *testing.T) {
+	h := openGlass(t, nil)
+	box, err := h.Outbox(t.Context(), "pager", func(event string) bool { return strings.HasPrefix(event, "breakglass.") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := h.ask(t, "")
+	if _, err := h.breaks(t, d, "person-004", why); err != nil {
+		t.Fatal(err)
+	}
+	h.pass(24 * time.Hour)
+	if err := h.Due(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.review(t, d, "person-006"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := box.TakeUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := box.Claim(t.Context(), 10, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string // messages are in no order
+	for _, one := range list {
+		n, err := h.Notice(t.Context(), one, true)
+		if err != nil || n.Data.Glass == nil || n.Data.Glass.By != "person-004" || n.Data.Glass.Approval != d.ID {
+			t.Fatalf("Notice = %+v, %v", n, err)
+		}
+		text, err := json.Marshal(n)
+		if err != nil || strings.Contains(string(text), why) || strings.Contains(string(text), "It was right") {
+			t.Errorf("it tells %s, %v", text, err)
+		}
+		told = append(told, n.Type)
+	}
+	slices.Sort(told)
+	if want := []string{"breakglass.broken", "breakglass.overdue", "breakglass.reviewed"}; !slices.Equal(told, want) {
+		t.Errorf("it was told of %q, want %q", told, want)
+	}
+}
+
+// TestAnOverdueReviewBlocksEveryNode, until it is closed on any.
+func TestAnOverdueReviewBlocksEveryNode(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		policy := strings.Replace(glassPolicy, "within: 24h", "within: 1ms", 1)
+		nodes := f.nodes(t, askingSchema+strings.Replace(policy, "facts.tries >= 3", "facts.tries >= 1000", 1))
+		if _, err := nodes[0].Apply(t.Context(), admin, document(t, glassPeople), gate.ApplyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		soon(t, "the registry is that of all nodes", func() bool {
+			d, err := nodes[1].Decide(t.Context(), dev, asking("agent-001", ""))
+			return err == nil && d.Approval != nil
+		})
+		first, second := patiently(t, nodes[0], asking("agent-001", "")), patiently(t, nodes[1], asking("agent-001", ""))
+		breaks := func(n *node, d kernel.Decision) error {
+			_, err := n.BreakGlass(t.Context(), voter("person-004"), gate.Breaking{ID: d.ID, Digest: d.RequestDigest, Reason: why})
+			return err
+		}
+		if err := breaks(nodes[0], first); err != nil {
+			t.Fatal(err)
+		}
+		soon(t, "the review is overdue", func() bool {
+			list, err := nodes[1].Listed(t.Context(), admin, gate.ApprovalQuery{Review: gate.ReviewOverdue, Limit: 1})
+			return err == nil && len(list) == 1
+		})
+		wantCode(t, breaks(nodes[1], second), kernel.Conflict, "overdue")
+		if _, err := nodes[1].Review(t.Context(), voter("person-006"), gate.Review{ID: first.ID, Note: "seen"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := breaks(nodes[0], second); err != nil {
+			t.Error(err)
+		}
+		report, err := ledger.Audit(t.Context(), f.open(), nil)
+		if err != nil || report.Broken != 2 {
+			t.Errorf("Audit = %+v, %v", report, err)
+		}
+		verified, err := ledger.Verify(t.Context(), f.open(), ledger.Trust{Records: true})
+		wrong := slices.DeleteFunc(verified.List, func(f ledger.Finding) bool { return strings.Contains(f.String(), "is no token") }) // callers of these tests
+		if err != nil || len(wrong) > 0 {
+			t.Errorf("Verify = %v, %v", wrong, err)
+		}
+	})
 }

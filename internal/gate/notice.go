@@ -20,9 +20,10 @@ type Notice struct {
 	Data NoticeData `json:"data"`
 }
 
-// NoticeData is what happened: one of the two, and where the log says it.
+// NoticeData is what happened: one of the three, and where the log says it.
 type NoticeData struct {
 	Approval *ApprovalNotice `json:"approval,omitzero"`
+	Glass    *GlassNotice    `json:"breakglass,omitzero"`
 	Kill     *KillNotice     `json:"kill,omitzero"`
 	Entry    NoticeEntry     `json:"entry"`
 }
@@ -75,6 +76,35 @@ type NoticeVote struct {
 	At        time.Time `json:"at"`
 }
 
+// A GlassNotice is what somebody allowed alone, and its reviews, without what was
+// written with either.
+type GlassNotice struct {
+	Approval string         `json:"approval"`
+	Agent    string         `json:"agent"`
+	Action   string         `json:"action"`
+	By       string         `json:"by"`
+	At       time.Time      `json:"at"`
+	Decision string         `json:"decision"`
+	Reviews  []NoticeReview `json:"reviews"`
+}
+
+// A NoticeReview is one review; one that nobody closed is open.
+type NoticeReview struct {
+	Workflow  string    `json:"workflow"`
+	Due       time.Time `json:"due_at"`
+	By        string    `json:"by,omitzero"`
+	At        time.Time `json:"at,omitzero"`
+	Justified bool      `json:"justified,omitzero"`
+}
+
+func glassNotice(g approval.Glass) *GlassNotice {
+	n := &GlassNotice{Approval: g.ID, Agent: g.Agent, Action: g.Action, By: g.By, At: g.At, Decision: g.Answer}
+	for _, r := range g.Reviews {
+		n.Reviews = append(n.Reviews, NoticeReview{r.Workflow, r.Due, r.By, r.At, r.Justified})
+	}
+	return n
+}
+
 // A KillNotice is a kill switch that was set or lifted.
 type KillNotice struct {
 	Scope  string `json:"scope"`
@@ -102,6 +132,8 @@ func (g *Gate) Notice(ctx context.Context, d Delivery, whole bool) (Notice, erro
 	switch {
 	case e.Registry != nil:
 		n.Data.Kill, err = killNotice(e)
+	case e.Glass != nil:
+		n.Data.Glass = glassNotice(e.Glass.Glass)
 	case e.Approval != nil:
 		n.Data.Approval, err = g.approvalNotice(ctx, e.Approval.Question, whole)
 	default:

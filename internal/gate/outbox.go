@@ -38,6 +38,7 @@ func Events() []string {
 	return []string{
 		"approval.opened", "approval.voted", "approval.escalated",
 		"approval.approved", "approval.rejected", "approval.expired", "approval.cancelled",
+		"breakglass.broken", "breakglass.overdue", "breakglass.reviewed",
 		"kill.engaged", "kill.lifted",
 	}
 }
@@ -49,6 +50,8 @@ func eventOf(e ledger.Entry) string {
 		return "approval." + strings.ToLower(string(e.Approval.Question.State))
 	case e.Approval != nil:
 		return "approval." + e.Approval.Change
+	case e.Glass != nil:
+		return "breakglass." + e.Glass.Change
 	case e.Decision != nil && e.Decision.Opened != nil:
 		return "approval.opened"
 	case e.Registry != nil && e.Registry.Object == registry.RecordKill && e.Registry.Value == nil:
@@ -224,10 +227,11 @@ func (o *Outbox) look(ctx context.Context, r outboxRecord) (found []Delivery, ne
 // telling selects the entries of a shard that can tell something.
 func telling(shard int, from uint64) []store.Query {
 	ask := store.Query{Shard: shard, From: from, Bare: true, Kind: string(ledger.KindDecision), Decision: "REQUIRE_APPROVAL"}
-	voted, changed := ask, ask
+	voted, broken, changed := ask, ask, ask
 	voted.Kind, voted.Decision = string(ledger.KindApproval), ""
+	broken.Kind, broken.Decision = string(ledger.KindGlass), ""
 	changed.Kind, changed.Decision = string(ledger.KindRegistry), ""
-	return []store.Query{ask, voted, changed}
+	return []store.Query{ask, voted, broken, changed}
 }
 
 // messageID names the message that an entry makes, for all endpoints and at

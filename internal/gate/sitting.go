@@ -138,7 +138,7 @@ func (g *Gate) seat(b *batch, f *first, heard heard) (*sitting, error) {
 		return nil, err
 	}
 	if s.q.Code == approval.GlassBroken {
-		if s.glass, err = g.glassOf(context.Background(), asked.ID); err != nil {
+		if s.glass, err = g.believeGlass(context.Background(), asked.ID); err != nil {
 			return nil, err
 		}
 	}

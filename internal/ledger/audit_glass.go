@@ -26,7 +26,7 @@ func (a *audit) glass(c *consent, end *placed) {
 			a.entry(p.shard, p.seq, "the glass of approval %s was broken before", g.ID)
 		case q.Code != approval.GlassBroken || end.Batch != p.Batch || q.By != g.By || q.Reason != g.Reason || q.Answer != g.Answer:
 			a.entry(p.shard, p.seq, "the glass of approval %s was broken, and it was not approved with that", g.ID)
-		case closedOf(g) > 0:
+		case g.Far() > 0:
 			a.entry(p.shard, p.seq, "the glass of approval %s was broken with a review that was closed already", g.ID)
 		default:
 			a.fit(c, *end, g.By)
@@ -84,7 +84,7 @@ func (a *audit) glasses() {
 			if p.Glass.Change == GlassBroken {
 				broken = append(broken, p)
 			}
-			if g := p.Glass.Glass; last[id].ID == "" || closedOf(g) >= closedOf(last[id]) {
+			if g := p.Glass.Glass; last[id].ID == "" || g.Far() >= last[id].Far() {
 				last[id] = g
 			}
 		}

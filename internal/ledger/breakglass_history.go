@@ -50,19 +50,9 @@ func (p *approvalPast) glass(e Entry) (problems []string) {
 // farthest keeps the latest that entries of any order say of a broken glass:
 // reviews are closed, and never opened again.
 func (p *approvalPast) farthest(g approval.Glass) {
-	before, known := p.glasses[g.ID]
-	if !known || closedOf(g) > closedOf(before) || closedOf(g) == closedOf(before) && g.Overdue {
+	if before, known := p.glasses[g.ID]; !known || g.Far() > before.Far() {
 		p.glasses[g.ID] = g
 	}
-}
-
-func closedOf(g approval.Glass) (n int) {
-	for _, r := range g.Reviews {
-		if r.By != "" {
-			n++
-		}
-	}
-	return n
 }
 
 // glassDifferences compares the records of broken glasses with the entries.

@@ -51,7 +51,7 @@ func (e Endpoint) Check() error {
 	for _, pattern := range e.Events {
 		if !slices.ContainsFunc(gate.Events(), func(event string) bool { return covers(pattern, event) }) {
 			return kernel.Errorf(kernel.Invalid, "there is no event %q", pattern).At("events").
-				WithHint("it is one of %s, or approval.*, kill.*, *", strings.Join(gate.Events(), ", "))
+				WithHint("it is one of %s, or approval.*, breakglass.*, kill.*, *", strings.Join(gate.Events(), ", "))
 		}
 	}
 	_, err := e.target()

@@ -74,6 +74,9 @@ func TestWhatAGlassLetsIsNeverSilentlyEqual(t *testing.T) {
 		if last.Aspect != prove.BreakingGlass || last.Direction != test.want {
 			t.Errorf("%s: %s %s, want %s", test.name, last.Aspect, last.Direction, test.want)
 		}
+		if !strings.HasPrefix(test.name, "the same") && !strings.HasPrefix(test.name, "it ") {
+			continue // the formulas are those of the aspect
+		}
 		equal := map[bool]prove.Verdict{true: prove.Proved, false: prove.Counterexample}[test.want == prove.Equivalent]
 		results, err := p.Equiv(context.Background(), older, newer)
 		if got := verdictOf(t, results, err, "deploy"); got != equal {
@@ -81,7 +84,7 @@ func TestWhatAGlassLetsIsNeverSilentlyEqual(t *testing.T) {
 		}
 		within := map[bool]prove.Verdict{true: prove.Proved, false: prove.Counterexample}[test.want == prove.Equivalent || test.want == prove.Stricter]
 		results, err = p.Subset(context.Background(), newer, older)
-		if got := verdictOf(t, results, err, "deploy"); !strings.HasPrefix(test.name, "where") && got != within {
+		if got := verdictOf(t, results, err, "deploy"); got != within {
 			t.Errorf("%s: is the newer within the older? %s", test.name, got)
 		}
 	}
