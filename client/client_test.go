@@ -315,7 +315,12 @@ func TestAnswersOfAdministrationAreChecked(t *testing.T) {
 		"RevokeToken":    func(c *client.Client) error { return c.RevokeToken(t.Context(), "01J") },
 		"Checkpoint":     func(c *client.Client) error { _, err := c.Checkpoint(t.Context()); return err },
 		"SignCheckpoint": func(c *client.Client) error { _, err := c.SignCheckpoint(t.Context()); return err },
-		"Ready":          func(c *client.Client) error { return c.Ready(t.Context()) },
+		"BreakGlass": func(c *client.Client) error {
+			_, err := c.BreakGlass(t.Context(), "01J", "sha256:d", "why")
+			return err
+		},
+		"Review": func(c *client.Client) error { _, err := c.Review(t.Context(), "01J", true, "seen"); return err },
+		"Ready":  func(c *client.Client) error { return c.Ready(t.Context()) },
 	} {
 		for _, status := range []int{200, 201, 204} {
 			for _, a := range [][2]string{{"application/json", "<html>"}, {"text/plain", "hello"}, {"text/html", "<html>"}} {
