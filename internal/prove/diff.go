@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/formula"
@@ -110,8 +111,11 @@ func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, erro
 	for i, action := range actions {
 		for j, aspect := range aspects {
 			c := Change{Action: action, Aspect: aspect, Looser: answers[i][2*j], Stricter: answers[i][2*j+1]}
-			if aspect == Voters {
-				c.describe(newPoll(older, newer))
+			switch aspect {
+			case Voters:
+				c.describe(newPoll(older, newer).changes())
+			case BreakingGlass:
+				c.describe(glassChanges(older, newer))
 			}
 			c.Direction = direction(c.Looser.Verdict, c.Stricter.Verdict)
 			changes = append(changes, c)
@@ -134,12 +138,12 @@ func direction(looser, stricter Verdict) Direction {
 	return Undetermined
 }
 
-// describe says of a change of the voters what has changed: verdicts have names
-// of workflows alone.
-func (c *Change) describe(p poll) {
+// describe says of a change of workflows what has changed: verdicts have names
+// of them alone.
+func (c *Change) describe(what string) {
 	for _, r := range []*Result{&c.Looser, &c.Stricter} {
 		if r.Verdict == Counterexample {
-			r.Why = p.changes()
+			r.Why = what
 		}
 	}
 }
@@ -243,7 +247,7 @@ func sameConstraints(a, b map[string]any) bool {
 // described says what has changed where two verdicts do not tell.
 func (p *pair) described(r Result, err error) (Result, error) {
 	if x := r.Example; x != nil && x.Other != nil && !differs(x.Verdict, *x.Other) {
-		r.Why = newPoll(p.policies[0], p.policies[1]).changes()
+		r.Why = strings.Trim(newPoll(p.policies[0], p.policies[1]).changes()+"; "+glassChanges(p.policies[0], p.policies[1]), "; ")
 	}
 	return r, err
 }

@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,24 @@ func breakable(w *pdl.Approval) time.Duration {
 
 func among[E comparable](list, all []E) bool {
 	return !slices.ContainsFunc(list, func(e E) bool { return !slices.Contains(all, e) })
+}
+
+// glassChanges says how whom documents of one name let break the glass differs.
+func glassChanges(older, newer *Policy) string {
+	var list []string
+	for _, now := range newer.bundle.Approvals {
+		was := older.workflow(now.Name)
+		switch {
+		case was == nil || was.BreakGlass == nil && now.BreakGlass == nil:
+		case was.BreakGlass == nil:
+			list = append(list, now.Name+" gained break_glass")
+		case now.BreakGlass == nil:
+			list = append(list, now.Name+" lost break_glass")
+		case !reflect.DeepEqual(was.BreakGlass, now.BreakGlass):
+			list = append(list, now.Name+" has another break_glass")
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // workflow returns the approval document of a rule, or nil.
