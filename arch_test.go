@@ -40,6 +40,7 @@ var rooms = []room{
 	{path: "internal/merkle", floor: 2},
 	{path: "internal/registry", floor: 2},
 	{path: "internal/webhook", floor: 2, only: []string{"."}, std: true},
+	{path: "internal/link", floor: 2, only: []string{"."}, std: true},
 	{path: "internal/grant", floor: 2, only: []string{".", "internal/canonical"}, std: true},
 
 	{path: "internal/eval", floor: 3},

@@ -66,6 +66,14 @@ const (
 	GrantMissing       Code = "grant_required"           // 409: the action needs a grant, which this door cannot hand out
 )
 
+// Codes of problems of links to approvals.
+const (
+	LinkAltered  Code = "link_altered"          // 403: the kernel did not make it as it is
+	LinkMismatch Code = "link_request_mismatch" // 409: the approval is about another request
+	LinkSpent    Code = "link_spent"            // 409: the approval is settled already
+	LinkExpired  Code = "link_expired"          // 410
+)
+
 // An Error is meant for the caller's eyes. Any other error is ours, and the
 // caller only learns that something failed.
 type Error struct {

@@ -35,6 +35,7 @@ type Approval struct {
 	Reason        string             `json:"reason"`
 	PolicyVersion string             `json:"policy_version"`
 	Constraints   json.RawMessage    `json:"constraints"`
+	Link          string             `json:"link,omitzero"` // to a page to vote on, where the kernel has a public URL
 	OpenedAt      time.Time          `json:"opened_at"`
 	ExpiresAt     time.Time          `json:"expires_at"`
 	SettledAt     time.Time          `json:"settled_at,omitzero"`

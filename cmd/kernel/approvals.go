@@ -136,6 +136,7 @@ func (c *cli) showApproval(a client.Approval) error {
 	}
 	line("missing", missing(a))
 	showGlass(line, a)
+	line("link", a.Link)
 	if a.Now != nil {
 		line("now", a.Now.Decision+": "+a.Now.Reason)
 		line("changed", strings.Join(a.Now.Changed, "; "))

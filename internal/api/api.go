@@ -55,6 +55,7 @@ type Config struct {
 	Kernel Kernel
 	Hosts  []string         // names this server answers to, without port; see [LoopbackHosts]
 	Now    func() time.Time // the clock of deadlines and durations; decisions have their own
+	Origin string           // of the public URL, where a proxy stands before the server; pages are posted from there
 	Dev    bool             // a call without a token, from this machine, is the principal dev with every role
 	Log    *slog.Logger     // nil: nothing is logged
 	Checks []Check          // what else must hold for readiness

@@ -28,6 +28,7 @@ type Approver interface {
 	Await(context.Context, kernel.Caller, kernel.Decision, time.Duration) (kernel.Decision, error)
 	Listed(context.Context, kernel.Caller, gate.ApprovalQuery) ([]gate.ApprovalView, error)
 	Changed() <-chan struct{}
+	Linked(ctx context.Context, id string, query map[string]string) (gate.ApprovalView, error)
 }
 
 // listApprovals is GET /v1/approvals.

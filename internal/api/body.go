@@ -83,7 +83,7 @@ func (d *door) receive(c *call) error {
 		}
 		return nil
 	}
-	if err := checkMedia(c.r.Header); err != nil {
+	if err := checkMedia(c.r.Header, c.route.media()); err != nil {
 		return err
 	}
 	limit := c.route.limit()
@@ -112,11 +112,11 @@ func tooLarge(limit int64) error {
 	return kernel.Errorf(kernel.TooLarge, "the body is over %d bytes", limit)
 }
 
-// checkMedia lets pass JSON in UTF-8, as it is: a compressed body could be a
-// thousand times as large inside.
-func checkMedia(h http.Header) error {
+// checkMedia lets pass one media type in UTF-8, as it is: a compressed body could
+// be a thousand times as large inside.
+func checkMedia(h http.Header, want string) error {
 	refuse := func(what string) error {
-		return kernel.Errorf(kernel.MediaType, "%s", what).WithHint("send Content-Type: application/json, without Content-Encoding")
+		return kernel.Errorf(kernel.MediaType, "%s", what).WithHint("send Content-Type: %s, without Content-Encoding", want)
 	}
 	if len(h.Values("Content-Encoding")) > 0 {
 		return refuse("the body has a content encoding")
@@ -125,16 +125,16 @@ func checkMedia(h http.Header) error {
 	switch {
 	case len(types) != 1:
 		return refuse("the body needs one Content-Type")
-	case types[0] == "application/json": // as nearly everybody writes it
+	case types[0] == want: // as nearly everybody writes it
 		return nil
 	}
 	kind, params, err := mime.ParseMediaType(types[0])
-	if err != nil || kind != "application/json" {
-		return refuse("the body is not application/json")
+	if err != nil || kind != want {
+		return refuse("the body is not " + want)
 	}
 	for _, name := range kernel.SortedKeys(params) {
 		if name != "charset" || !strings.EqualFold(params[name], "utf-8") {
-			return refuse("JSON is in UTF-8 and has no other parameter")
+			return refuse("the body is in UTF-8, and its type has no other parameter")
 		}
 	}
 	return nil

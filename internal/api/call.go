@@ -82,10 +82,13 @@ func (d *door) pass(c *call) (reply, error) {
 	if err := d.checkHost(c.r); err != nil {
 		return reply{}, err
 	}
-	if err := checkOrigin(c.r); err != nil {
+	methods, last := d.routes.find(c.r.URL.Path)
+	if r := methods[c.r.Method]; r != nil && r.page {
+		c.route = r // whoever comes to it with a browser is refused with a page
+	}
+	if err := d.checkOrigin(c); err != nil {
 		return reply{}, err
 	}
-	methods, last := d.routes.find(c.r.URL.Path)
 	if methods == nil {
 		return reply{}, kernel.Errorf(kernel.NotFound, "there is nothing at this path").
 			WithHint("GET /openapi.yaml lists every path")
@@ -181,6 +184,9 @@ func (d *door) refuse(c *call, err error) reply {
 		defer cancel()
 		d.record(ctx, c, e, c.in.size())
 	}
+	if c.route != nil && c.route.page {
+		return problemPage(p)
+	}
 	return p.reply()
 }
 
@@ -217,8 +223,8 @@ var always = http.Header{
 // write sends the answer.
 func (d *door) write(c *call, rep reply) {
 	h := c.w.Header()
-	maps.Copy(h, rep.header)
 	maps.Copy(h, always)
+	maps.Copy(h, rep.header) // a page says what it loads
 	if rep.kind != "" {
 		h.Set("Content-Type", rep.kind)
 	}

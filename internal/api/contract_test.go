@@ -138,6 +138,7 @@ func loadSpec(t testing.TB) *spec {
 	loadOnce.Do(func() {
 		loadOnce.spec, loadOnce.err = readSpec()
 		openapi3filter.RegisterBodyDecoder("application/schema+json", openapi3filter.JSONBodyDecoder)
+		openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
 	})
 	must(t, loadOnce.err)
 	return loadOnce.spec

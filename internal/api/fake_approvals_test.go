@@ -47,4 +47,8 @@ func (f *fake) Await(_ context.Context, _ kernel.Caller, d kernel.Decision, _ ti
 	return d, nil
 }
 
+func (f *fake) Linked(context.Context, string, map[string]string) (gate.ApprovalView, error) {
+	return gate.ApprovalView{}, nil
+}
+
 func (f *fake) Changed() <-chan struct{} { return nil }

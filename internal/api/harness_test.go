@@ -23,6 +23,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/link"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/store"
 	"github.com/strixlabs/execution-kernel/internal/store/storetest"
@@ -30,6 +31,11 @@ import (
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const publicURL = "https://kernel.example.org"
+
+// links makes the links of every house: one is good at another.
+var links = link.New(publicURL, bytes.Repeat([]byte{9}, 32))
 
 var admin = kernel.Caller{Principal: "admin", Roles: []kernel.Role{kernel.RoleAdmin}}
 
@@ -58,6 +64,7 @@ func newHouse(t *testing.T, change func(*api.Config)) *house {
 	must(t, err)
 	h.gate, err = gate.New(t.Context(), gate.Config{
 		Store: h.store, Signer: signer, Grants: grants, Clock: h.now, Rand: random, Node: "node-1", OnCommit: metrics.Commit,
+		Links: links,
 	})
 	must(t, err)
 	t.Cleanup(func() {
@@ -77,7 +84,7 @@ func newHouse(t *testing.T, change func(*api.Config)) *house {
 		h.secrets[spec.Role], _, err = h.gate.CreateToken(t.Context(), admin, spec)
 		must(t, err)
 	}
-	h.server = serve(t, api.Config{Kernel: h.gate, Metrics: metrics}, change)
+	h.server = serve(t, api.Config{Kernel: h.gate, Metrics: metrics, Origin: publicURL}, change)
 	return h
 }
 

@@ -59,15 +59,19 @@ func hostName(host string) string {
 
 // checkOrigin refuses calls that a browser makes for a page of somebody else.
 // Browsers send no Origin with a plain GET, but they say in Sec-Fetch-Site
-// where it comes from.
-func checkOrigin(r *http.Request) error {
+// where it comes from. A page of ours may be gone to from anywhere, by people.
+func (d *door) checkOrigin(c *call) error {
+	r, page := c.r, c.route != nil && c.route.page
+	if page && r.Method != http.MethodPost && isNavigation(r.Header) {
+		return nil
+	}
 	foreign := kernel.Errorf(kernel.Forbidden, "the request comes from a page of another origin")
 	own := "http://" + r.Host
 	if r.TLS != nil {
 		own = "https://" + r.Host
 	}
 	for _, origin := range r.Header.Values("Origin") {
-		if !strings.EqualFold(origin, own) {
+		if !strings.EqualFold(origin, own) && !(page && d.cfg.Origin != "" && origin == d.cfg.Origin) {
 			return foreign
 		}
 	}
@@ -77,4 +81,11 @@ func checkOrigin(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// isNavigation reports whether a browser opens a page in a tab of its own: not
+// in a frame, and not for a script.
+func isNavigation(h http.Header) bool {
+	mode, dest := h.Values("Sec-Fetch-Mode"), h.Values("Sec-Fetch-Dest")
+	return len(mode) == 1 && mode[0] == "navigate" && len(dest) == 1 && dest[0] == "document" && len(h.Values("Origin")) == 0
 }

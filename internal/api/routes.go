@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/link"
 )
 
 // A route is one method of one path. The zero route is for nobody.
@@ -20,6 +21,7 @@ type route struct {
 	door         string        // it decides: the door's name, in the log and for refusals
 	probe        bool          // has the probes' lane
 	vote         bool          // has the votes' lane
+	page         bool          // is for browsers: answers are pages, and the body is a form
 	serve        func(*door, *call) (reply, error)
 }
 
@@ -47,6 +49,9 @@ func routes() []route {
 		{method: "POST", path: "/v1/approvals/{id}:breakglass", roles: approvers, body: true, vote: true, door: doorApprovals, serve: (*door).breakGlass},
 		{method: "POST", path: "/v1/approvals/{id}:review", roles: approvers, body: true, vote: true, door: doorApprovals, serve: (*door).review},
 		{method: "POST", path: "/v1/approvals/{id}:cancel", roles: askers, body: true, door: doorApprovals, serve: (*door).cancelApproval},
+
+		{method: "GET", path: link.Path + "{id}", public: true, page: true, params: linkParams(), serve: (*door).showPage},
+		{method: "POST", path: link.Path + "{id}", public: true, page: true, params: linkParams(), body: true, most: maxForm, door: doorApprovals, serve: (*door).votePage},
 
 		{method: "POST", path: "/v1/events", roles: []kernel.Role{reporter}, body: true, door: doorEvents, serve: (*door).report},
 
@@ -87,8 +92,22 @@ func routes() []route {
 	}
 }
 
+// linkParams are the query parameters of links.
+func linkParams() []string { return []string{link.Digest, link.Expires, link.Whole, link.Signature} }
+
+// maxForm bounds a form, in bytes.
+const maxForm = 16 << 10
+
 // limit is how many bytes of a body the route takes.
 func (r *route) limit() int64 { return cmp.Or(r.most, kernel.MaxBody) }
+
+// media is the type of the bodies that the route takes.
+func (r *route) media() string {
+	if r.page {
+		return "application/x-www-form-urlencoded"
+	}
+	return "application/json"
+}
 
 // A table finds routes by path. It is not http.ServeMux, because that answers
 // redirects and plain text of its own.

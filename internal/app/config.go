@@ -24,6 +24,7 @@ type Config struct {
 	BudgetMS        int64  // milliseconds that a caller waits for its decision to be recorded; 0: by the store
 	LogFormat       string // auto, text or json
 	LogLevel        string // debug, info, warn or error
+	PublicURL       string // where people reach the kernel; empty: there are no links
 	Webhooks        string // the file of webhooks; empty: nobody is told
 
 	Server           string // base URL; empty: the kernel that runs on Data

@@ -40,8 +40,11 @@ func TestEverySettingComesFromEachSource(t *testing.T) {
 		if value == "" {
 			value = "/somewhere"
 		}
-		if s.Key == "store" {
+		switch s.Key {
+		case "store":
 			value = "postgres://localhost/kernel"
+		case "public-url":
+			value = "https://kernel.example.org"
 		}
 		home := []string{"HOME=/home/nobody"}
 		want, err := app.Load(app.Sources{Environ: home, Flags: map[string]string{s.Key: value}})
@@ -72,7 +75,7 @@ func same(a, b app.Config) bool {
 	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
 		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.LogLevel == b.LogLevel && a.Server == b.Server &&
 		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile && a.Store == b.Store && a.BudgetMS == b.BudgetMS &&
-		a.Solver == b.Solver && a.Webhooks == b.Webhooks
+		a.Solver == b.Solver && a.Webhooks == b.Webhooks && a.PublicURL == b.PublicURL
 }
 
 func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {
@@ -93,6 +96,8 @@ func TestUnknownAndUnreadableSettingsAreErrors(t *testing.T) {
 		{"no number", "min-free-mib: none\n", nil, `kernel.yaml:1:1: "none" is not a number`, ""},
 		{"a number that would switch it off", "min-free-mib: 0\n", nil, `"0" is not a number from 1`, ""},
 		{"a store that would be trusted blindly", "store: postgres://db.example.org/kernel\n", nil, "kernel.yaml:1:1: store: db.example.org is another machine", "sslmode=verify-full"},
+		{"a public URL in clear", "public-url: http://kernel.example.org\n", nil, "is not https", "https://kernel.example.org"},
+		{"a public URL with a path", "public-url: https://kernel.example.org/x\n", nil, "more than scheme, host and port", "https://kernel.example.org"},
 		{"no value", "data:\n", nil, "kernel.yaml:1:1: the value is empty", "leave it out"},
 		{"a list instead of a mapping", "- data\n", nil, "one mapping of settings", ""},
 		{"two documents", "dev: true\n---\ndev: false\n", nil, "more than one document", ""},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"time"
 
@@ -168,11 +169,15 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 	if err := s.checkLog(ctx, db, signer); err != nil {
 		return err
 	}
+	links, err := s.links()
+	if err != nil {
+		return err
+	}
 	s.sealer = &sealer{file: s.folder.ShardCheckpoint(s.shard()), caller: self(), log: s.log}
 	s.gate, err = gate.New(ctx, gate.Config{
 		Lease: s.lease(),
 		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Grants: grants, Clock: Clock, Rand: random, Node: node(), Log: s.log,
-		OnCommit: metrics.Commit, OnGlass: metrics.Glass, OnReviews: metrics.Reviews, OnPublish: s.sealer.publish,
+		Links: links, OnCommit: metrics.Commit, OnGlass: metrics.Glass, OnReviews: metrics.Reviews, OnPublish: s.sealer.publish,
 	})
 	if err != nil {
 		return s.explain(ctx, db, signer, err)
@@ -195,8 +200,9 @@ func (s *service) open(metrics *api.Metrics) error {
 	if s.policies != nil {
 		notes = append(notes, api.Check{Part: "policy", Probe: s.policies.probe})
 	}
+	hosts, origin := s.cfg.publicNames()
 	handler, err := api.New(api.Config{
-		Kernel: s.gate, Hosts: append(api.LoopbackHosts(), s.cfg.Hosts...), Now: Clock, Dev: s.cfg.Dev,
+		Kernel: s.gate, Hosts: slices.Concat(api.LoopbackHosts(), s.cfg.Hosts, hosts), Origin: origin, Now: Clock, Dev: s.cfg.Dev,
 		Log: s.log, Metrics: metrics, Checks: checks,
 		Notes: notes, Webhooks: s.notifier,
 	})

@@ -59,6 +59,8 @@ var settings = []Setting{
 		set: text(func(c *Config) *string { return &c.LogFormat })},
 	{Key: "log-level", Value: "debug|info|warn|error", Default: "info", Usage: "what the service writes into its own log; debug has a line for each call",
 		set: text(func(c *Config) *string { return &c.LogLevel })},
+	{Key: "public-url", Value: "URL", Usage: "where people reach this kernel with a browser, https://kernel.example.org: approvals then have links to pages to vote on (default: none)",
+		set: public},
 	{Key: "webhooks", Value: "FILE", Usage: "a YAML file that says whom to tell of approvals and kill switches, by signed webhooks",
 		path: true, set: text(func(c *Config) *string { return &c.Webhooks })},
 	{Key: "server", Value: "URL", Usage: "the kernel to talk to (default: the one running on the data folder)",
@@ -106,6 +108,12 @@ func text(field func(*Config) *string) func(*Config, string) error {
 func storeURL(c *Config, s string) error {
 	c.Store = s
 	return postgres.CheckURL(s)
+}
+
+func public(c *Config, s string) error {
+	c.PublicURL = s
+	_, err := publicURL(s)
+	return err
 }
 
 func list(field func(*Config) *[]string) func(*Config, string) error {

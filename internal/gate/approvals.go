@@ -25,7 +25,9 @@ type ApprovalView struct {
 	Owner      string         `json:"owner,omitzero"`
 	AskedBy    string         `json:"asked_by"`
 	AskedName  string         `json:"asked_by_name,omitzero"` // of a token that is nobody's
-	Request    any            `json:"request"`                // exactly what would be done, in its canonical form
+	Action     string         `json:"-"`                      // of the request, as is the resource
+	Resource   NoticeThing    `json:"-"`
+	Request    any            `json:"request"` // exactly what would be done, in its canonical form
 	Digest     string         `json:"request_digest"`
 	Risk       kernel.Risk    `json:"risk_level"`
 	Rules      []string       `json:"rules"`
@@ -42,6 +44,7 @@ type ApprovalView struct {
 	BreakGlass *GlassView     `json:"break_glass,omitzero"` // while it is pending, and somebody may allow it alone
 	Broken     *BrokenView    `json:"broken,omitzero"`      // of one that somebody allowed alone
 	Constraint map[string]any `json:"constraints"`
+	Link       string         `json:"link,omitzero"` // to a page to vote on, while it is pending and where the kernel has a public URL
 }
 
 // A WorkflowView is how far one workflow is.
@@ -214,9 +217,10 @@ func (s *sitting) view(caller kernel.Caller) (ApprovalView, error) {
 	request, _ := kernel.DecodeJSON(s.first.row.Private.Request) // it was read before
 	v := ApprovalView{
 		ID: q.ID, State: q.State, Code: q.Code, Note: q.Reason, By: q.By, Decision: q.Answer, Agent: q.Agent, Owner: s.owner(),
-		AskedBy: e.Caller, Request: request, Digest: s.first.row.Private.Digest, Risk: e.Decision.Verdict.RiskLevel, Rules: e.Decision.Verdict.Rules,
+		AskedBy: e.Caller, Action: q.Action, Resource: NoticeThing{s.first.request.Resource.Type, s.first.request.Resource.ID}, Request: request, Digest: s.first.row.Private.Digest, Risk: e.Decision.Verdict.RiskLevel, Rules: e.Decision.Verdict.Rules,
 		Reason: e.Decision.Verdict.Reason, Policy: e.Decision.Verdict.PolicyVersion, Opened: q.Opened, Expires: q.Expires, Settled: q.Settled,
 		Workflows: []WorkflowView{}, Votes: []VoteView{}, Constraint: e.Decision.Verdict.Constraints,
+		Link: s.gate.linkTo(q, s.first.row.Private.Digest, true),
 	}
 	if q.Asker != "" {
 		v.AskedBy = q.Asker

@@ -60,6 +60,7 @@ type ApprovalNotice struct {
 	Settled   time.Time      `json:"settled_at,omitzero"`
 	Workflows []WorkflowView `json:"workflows,omitzero"`
 	Votes     []NoticeVote   `json:"votes"`
+	Link      string         `json:"link,omitzero"` // to a page to vote on
 }
 
 // A NoticeThing is a resource.
@@ -171,6 +172,7 @@ func (g *Gate) approvalNotice(ctx context.Context, q approval.Question, whole bo
 	asked := f.entry.Decision.Verdict
 	n.AskedBy, n.Digest, n.Risk = cmp.Or(q.Asker, f.entry.Caller), f.row.Private.Digest, asked.RiskLevel
 	n.Rules, n.Reason, n.Policy = asked.Rules, asked.Reason, asked.PolicyVersion
+	n.Link = g.linkTo(q, n.Digest, whole)
 	n.Resource = &NoticeThing{f.request.Resource.Type, f.request.Resource.ID}
 	if whole {
 		n.Request, _ = kernel.DecodeJSON(f.row.Private.Request) // it was read before

@@ -17,6 +17,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/eval"
 	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
+	"github.com/strixlabs/execution-kernel/internal/link"
 	"github.com/strixlabs/execution-kernel/internal/notify"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
 	"github.com/strixlabs/execution-kernel/internal/registry"
@@ -39,6 +40,7 @@ of: [{role: sre}]
 expires: 4h
 on_timeout: DENY
 escalate: [{after: 30m, to: [{role: lead}]}]
+break_glass: {of: [{role: lead}], min_reason: 12, expires: 1h, review: {of: [{role: auditor}], within: 24h}}
 ---
 pdl: v1
 kind: policy
@@ -48,7 +50,8 @@ rules:
 `
 
 const people = `{"registry": "v1", "people": {
-  "person-001": {"roles": ["approver", "sre"]}, "person-002": {"roles": ["approver", "sre"]}, "person-003": {}},
+  "person-001": {"roles": ["approver", "sre"]}, "person-002": {"roles": ["approver", "sre"]}, "person-003": {},
+  "person-004": {"roles": ["approver", "lead"]}, "person-005": {"roles": ["auditor"]}},
   "agents": {"agent-001": {"owner": "person-003", "capabilities": {"ship": {"actions": ["deploy"], "resources": [{"type": "service", "id": "*"}]}}}}}`
 
 var (
@@ -105,6 +108,7 @@ func (h *house) reopen() {
 	must(h.t, err)
 	h.Gate, err = gate.New(h.t.Context(), gate.Config{
 		Store: h.store, Signer: signer, Rand: rand.Reader, Node: "node-1", Clock: h.clock, Budget: 10 * time.Second,
+		Links: link.New("https://kernel.example.org", []byte(strings.Repeat("k", 32))),
 	})
 	must(h.t, err)
 	g := h.Gate

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/gate"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 )
 
@@ -54,6 +56,15 @@ func TestAnApprovalIsToldFromItsBeginningToItsEnd(t *testing.T) {
 		a["request_digest"] != d.RequestDigest || a["reason"] != "Two look at it." || a["resource"].(map[string]any)["id"] != "svc/a" || a["request"] != nil {
 		t.Errorf("the first message is %s", first.body)
 	}
+	if to, _ := a["link"].(string); !strings.HasPrefix(to, "https://kernel.example.org/a/"+d.ID+"?d=") || strings.Contains(to, "&w=1") {
+		t.Errorf("the link of the first message is %q, want one that does not show the request", to)
+	}
+	for _, m := range r.messages() {
+		told, _ := m.data["approval"].(map[string]any)
+		if pending := told["state"] == "PENDING"; pending != (told["link"] != nil) {
+			t.Errorf("%s: a link is for what is pending", m.body)
+		}
+	}
 	if v := h.view("pager"); v.Pending != 0 || v.Dead != 0 {
 		t.Errorf("left: %+v, told: %s", v, got)
 	}
@@ -74,6 +85,29 @@ func sorted(r *receiver) string {
 		kinds = append(kinds, strings.TrimPrefix(m.kind, "approval."))
 	}
 	return strings.Join(kinds, " ")
+}
+
+func TestABrokenGlassIsTold(t *testing.T) {
+	h := open(t)
+	r := receive(t, h.clock)
+	e := r.endpoint("alerts")
+	e.Events = []string{"breakglass.*"}
+	n := h.notifier(e)
+	d := h.ask()
+	lead := kernel.Caller{Principal: "token:lead", Roles: []kernel.Role{kernel.RoleApprover}, StandsFor: "person-004"}
+	_, err := h.BreakGlass(t.Context(), lead, gate.Breaking{ID: d.ID, Digest: d.RequestDigest, Reason: "the site is down, incident 42"})
+	must(t, err)
+	h.turn(n, "alerts")
+	h.pass(25 * time.Hour)
+	must(t, h.Due(t.Context()))
+	h.turn(n, "alerts")
+	if got := sorted(r); got != "breakglass.broken breakglass.overdue" {
+		t.Fatalf("told: %s", got)
+	}
+	first := r.messages()[0].data["breakglass"].(map[string]any)
+	if first["approval"] != d.ID || first["by"] != "person-004" || strings.Contains(r.messages()[0].body, "incident 42") || first["agent"] != "agent-001" || first["decision"] == "" {
+		t.Errorf("the first message is %v", first)
+	}
 }
 
 func TestTheRequestIsSentOnlyWhereItIsAskedFor(t *testing.T) {
