@@ -113,6 +113,30 @@ func TestASolverThatFailsIsReplaced(t *testing.T) {
 	}
 }
 
+// TestMemoryIsBounded has a stand-in say how much it may have.
+func TestMemoryIsBounded(t *testing.T) {
+	s := solver.New(solver.Binary{Name: solver.Z3, Path: script(t, `while read -r line; do case "$line" in *echo*) echo ok;; *check-sat*) ulimit -v;; esac; done`)}, solver.Limits{Timeout: 10 * time.Second, Memory: 512})
+	defer s.Close()
+	f := smt.NewBuilder()
+	x := f.Variable(smt.Bool, "x")
+	s.Begin(f.Variables(), nil)
+	if a, err := s.Check(context.Background(), x); err != nil || a.Outcome != solver.Unknown || !strings.Contains(a.Why, `"524288"`) {
+		t.Errorf("Check = %+v, %v; want 512 MiB, in KiB", a, err)
+	}
+}
+
+// TestWhatIsTooLongIsNotRead has a stand-in that never ends its answer.
+func TestWhatIsTooLongIsNotRead(t *testing.T) {
+	s := solver.New(solver.Binary{Name: solver.Z3, Path: script(t, `while read -r line; do case "$line" in *echo*) echo ok;; *check-sat*) echo sat;; *get-value*) yes '(((((((((((((((((((((((((((((((((((((((((((((((((';; esac; done`)}, solver.Limits{Timeout: 30 * time.Second})
+	defer s.Close()
+	f := smt.NewBuilder()
+	x := f.Variable(smt.Bool, "x")
+	s.Begin(f.Variables(), nil)
+	if a, err := s.Check(context.Background(), x); err != nil || a.Outcome != solver.Unknown || !strings.Contains(a.Why, "too long") {
+		t.Errorf("Check = %+v, %v; want that it is too long", a, err)
+	}
+}
+
 func TestWhatCannotBeStartedIsAnError(t *testing.T) {
 	s := solver.New(solver.Binary{Name: solver.Z3, Path: filepath.Join(t.TempDir(), "none")}, solver.Limits{})
 	defer s.Close()
