@@ -259,13 +259,16 @@ func (w *writing) queueTransitions(p *pgx.Batch, r *records) {
 			k.kinds, k.hashes, k.texts, k.values, k.expires, w.batch.Expire, k.version).
 			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
 	}
-	if n := len(r.changed.list) + len(r.gone.list); n > 1 {
+	// Where all are changed, the change takes the locks in order itself.
+	if n := len(r.changed.list) + len(r.gone.list); n > 1 && len(r.gone.list) > 0 {
 		p.Queue(lockRecords+" ORDER BY r.kind, r.hash FOR UPDATE OF r",
 			slices.Concat(r.changed.kinds, r.gone.kinds), slices.Concat(r.changed.hashes, r.gone.hashes))
 	}
 	if k := &r.changed; len(k.list) > 0 {
 		p.Queue(`UPDATE kernel.records AS r SET version = k.version + 1, value = k.value, expires = k.expires
-			FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[]) AS k (kind, hash, version, value, expires)
+			FROM (SELECT k.* FROM kernel.records AS r
+				JOIN unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[]) AS k (kind, hash, version, value, expires)
+				ON r.kind = k.kind AND r.hash = k.hash AND r.version = k.version ORDER BY r.kind, r.hash FOR UPDATE OF r) AS k
 			WHERE r.kind = k.kind AND r.hash = k.hash AND r.version = k.version RETURNING r.kind, r.hash`,
 			k.kinds, k.hashes, k.version, k.values, k.expires).
 			Query(func(rows pgx.Rows) error { return w.missing(k, rows) })
