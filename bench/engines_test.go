@@ -134,9 +134,9 @@ func (k *runningKernel) activate(tb testing.TB, policy string) {
 }
 
 // BenchmarkEngines asks kernels over HTTP, each decision on disk before its
-// answer, with a rule that reads a fact and with one that reads none; beside
-// them, in the same run and with the same clients and requests, an echo (see
-// [startEcho]). cpu-µs is that of this process, clients and servers together;
+// answer, with a rule that reads a fact and with one that reads none; before and
+// after them, with the same clients and requests, an echo (see [startEcho]).
+// cpu-µs is that of this process, clients and servers together;
 // PostgreSQL's is not in it.
 //
 // p50-ms and p99-ms are of a load of its own: requests come at a constant rate,
@@ -152,10 +152,11 @@ func BenchmarkEngines(b *testing.B) {
 			echo := []*runningKernel{startEcho(b, kernels[0], acting()[0])}
 			for _, callers := range []int{1, 32, 64} {
 				b.Run(fmt.Sprintf("%s/%s/callers=%d", e.name, policy.name, callers), func(b *testing.B) {
-					bare := askAll(b, echo, callers, b.N)
+					bare := askAll(b, echo, callers, 2*b.N)
 					b.ResetTimer()
 					c := askAll(b, kernels, callers, b.N)
 					b.StopTimer()
+					bare = bare.plus(askAll(b, echo, callers, 2*b.N))
 					late := latencies(b, kernels, callers, b.N, c.rate()/2)
 					b.ReportMetric(c.rate(), "decisions/s")
 					b.ReportMetric(bare.rate(), "echoes/s")

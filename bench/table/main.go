@@ -56,7 +56,7 @@ func read(in io.Reader) (tables []*benchTable, cpu string, err error) {
 	for r.Scan() {
 		switch rec := r.Result().(type) {
 		case *benchfmt.Result:
-			cpu = cmp.Or(cpu, rec.GetConfig("cpu"))
+			cpu = cmp.Or(cpu, strings.TrimSpace(rec.GetConfig("cpu")))
 			tables = add(tables, rec)
 		case *benchfmt.SyntaxError:
 			fmt.Fprintln(os.Stderr, rec)
