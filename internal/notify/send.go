@@ -83,6 +83,9 @@ func (s *sender) send(ctx context.Context, id string, body []byte, now time.Time
 
 // cause is why a receiver could not be reached, without its URL.
 func cause(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "the kernel stopped meanwhile"
+	}
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		if failed.Timeout() {
