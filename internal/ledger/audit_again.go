@@ -39,7 +39,7 @@ func (a *audit) again(ctx context.Context, r store.Reader, load func(version str
 			a.entry(d.shard, d.seq, "decision %s answers approval %s: %v", d.Decision.ID, c.asked.Decision.ID, err)
 		}
 	}
-	return nil
+	return a.reviewers(ctx, r)
 }
 
 // approvedInOrder lists the approvals that one decision answers, by when it did.

@@ -69,7 +69,7 @@ type consent struct {
 	n        int // batches
 
 	policy, before, after string // texts of the policy and the registry: that of when it was asked, and of when it was answered
-	votes                 string // who votes, in order; *bot by itself, !lead breaks the glass
+	votes                 string // who votes, in order; *bot by itself, !lead/sre-1 breaks the glass, which sre-1 reviews
 	strategy              string
 	minutes               int // between two votes
 	lender                string
@@ -198,7 +198,7 @@ func (c *consent) log() (*storetest.Memory, func(string) (*eval.Program, error))
 		c.t.Fatal(err)
 	}
 	c.now = toldAt
-	for _, name := range append(strings.Fields(strings.NewReplacer("*", "", "!", "", "-sre", "sre").Replace(c.votes)), "author", "pusher", "asker") {
+	for _, name := range append(strings.Fields(strings.NewReplacer("*", "", "!", "", "/", " ", "-sre", "sre").Replace(c.votes)), "author", "pusher", "asker") {
 		c.add("dev", ledger.Entry{Token: &ledger.TokenChange{
 			Change: "created", ID: "of-" + name, Name: "n", Roles: []kernel.Role{kernel.RoleApprover}, Principal: name,
 		}})
@@ -254,7 +254,8 @@ func (c *consent) answer(q approval.Question) {
 	for i, name := range voters {
 		c.now = c.now.Add(time.Duration(max(c.minutes, 1)) * time.Minute)
 		if by, breaks := strings.CutPrefix(name, "!"); breaks {
-			c.breakGlass(q, by)
+			by, reviewer, _ := strings.Cut(by, "/")
+			c.breakGlass(q, by, reviewer)
 			return
 		}
 		by, automatic := strings.CutPrefix(name, "*")
@@ -275,8 +276,8 @@ func (c *consent) answer(q approval.Question) {
 	}
 }
 
-// breakGlass has somebody allow what was asked alone.
-func (c *consent) breakGlass(q approval.Question, by string) {
+// breakGlass has somebody allow what was asked alone, and another review that.
+func (c *consent) breakGlass(q approval.Question, by, reviewer string) {
 	allow := c.decided(answerID)
 	allow.Answers, allow.Verdict = askedID, approval.AllowAlone(allow.Verdict)
 	if c.code != "" {
@@ -284,10 +285,17 @@ func (c *consent) breakGlass(q approval.Question, by string) {
 	}
 	q.State, q.Code, q.Settled, q.Answer, q.By, q.Reason = approval.Approved, approval.GlassBroken, c.now, answerID, by, "nobody answers"
 	glass := approval.Glass{ID: askedID, Agent: q.Agent, Action: q.Action, By: by, Reason: q.Reason, At: c.now, Answer: answerID,
-		Reviews: []approval.Review{{Workflow: "pair", Of: []approval.Reviewer{{Kind: "role", Name: "auditor"}}, Due: c.now.Add(time.Hour)}}}
+		Reviews: []approval.Review{{Workflow: "pair", Of: []approval.Reviewer{{Kind: "role", Name: "sre"}, {Kind: "team_of", Name: "resource.owner_team"}}, Due: c.now.Add(time.Hour)}}}
 	c.add("", ledger.Entry{Caller: "token:of-asker", Decision: allow},
 		ledger.Entry{Caller: "token:of-" + by, Glass: &ledger.GlassChange{Change: ledger.GlassBroken, Glass: glass}},
 		ledger.Entry{Caller: "node-1", Approval: &ledger.ApprovalChange{Change: ledger.ChangeSettled, Question: q}})
+	if reviewer == "" {
+		return
+	}
+	c.now = c.now.Add(time.Minute)
+	glass.Reviews = slices.Clone(glass.Reviews)
+	glass.Reviews[0].By, glass.Reviews[0].At, glass.Reviews[0].Note = reviewer, c.now, "seen"
+	c.add("", ledger.Entry{Caller: "token:of-" + reviewer, Glass: &ledger.GlassChange{Change: ledger.GlassReviewed, Glass: glass}})
 }
 
 // policy is pairPolicy in which a text was replaced.
@@ -338,6 +346,11 @@ func TestAnAuditCountsTheVotesAgain(t *testing.T) {
 			votes: "team-1 sre-1", code: kernel.CodeApproved, policy: policy("effect: REQUIRE_APPROVAL, approval: pair}", "effect: REQUIRE_APPROVAL, approval: pair}\n  - {id: never, match: {action: deploy}, effect: DENY, reason: No.}"),
 		}, "it was denied by then: No."},
 		{"a glass that a lead breaks", consent{votes: "!lead", policy: glass}, ""},
+		{"a review by whom it asks", consent{votes: "!lead/sre-1", policy: glass}, ""},
+		{"a review by the team of the resource", consent{votes: "!lead/team-1", policy: glass}, ""},
+		{"a review by whom it does not ask", consent{votes: "!lead/other-1", policy: glass}, "other-1 may not review this: it is for others"},
+		{"a review by whoever owns the agent", consent{votes: "!lead/owner", policy: glass}, "owner may not review this: whoever owns the agent"},
+		{"a review by who had the role once", consent{votes: "!lead/sre-2", policy: glass, after: person(`"sre-2":  {"roles": ["sre"], `, `"sre-2":  {`)}, "sre-2 may not review this"},
 		{"a glass that somebody else breaks", consent{votes: "!sre-1", policy: glass}, "sre-1 may not break the glass"},
 		{"a glass that whoever owns the agent breaks", consent{votes: "!lead", policy: glass, after: person(`{"owner": "owner"`, `{"owner": "lead"`)}, "lead may not break the glass"},
 		{"a glass that lasted a minute, after two", consent{votes: "!lead", minutes: 2, policy: strings.Replace(glass, "expires: 1h", "expires: 1m", 1)}, "let it be broken until"},
