@@ -56,6 +56,7 @@ var rooms = []room{
 
 	{path: "internal/ledger", floor: 5},
 	{path: "internal/token", floor: 5},
+	{path: "internal/proof", floor: 5, only: []string{".", "internal/pdl"}},
 
 	{path: "internal/gate", floor: 6},
 

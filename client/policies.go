@@ -193,9 +193,16 @@ func (c *Client) DiffPolicies(ctx context.Context, from, to string) (got PolicyD
 // that `previous` is active until then ("": none is); an older one is how to go
 // back. It takes an admin.
 func (c *Client) ActivatePolicy(ctx context.Context, version, previous, reason string) error {
+	return c.ActivateProvedPolicy(ctx, version, previous, reason, "")
+}
+
+// ActivateProvedPolicy is ActivatePolicy with the signed proof record of the
+// bundle, which a kernel may require; "": there is none.
+func (c *Client) ActivateProvedPolicy(ctx context.Context, version, previous, reason, proof string) error {
 	return c.post(ctx, "/v1/policies:activate", struct {
 		Version  string `json:"version"`
 		Previous string `json:"previous"`
 		Reason   string `json:"reason,omitzero"`
-	}{version, previous, reason}, http.StatusOK, &struct{}{})
+		Proof    string `json:"proof,omitzero"`
+	}{version, previous, reason, proof}, http.StatusOK, &struct{}{})
 }

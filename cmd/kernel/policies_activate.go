@@ -10,10 +10,11 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/client"
+	"github.com/strixlabs/execution-kernel/internal/app"
 )
 
 func (c *cli) policiesActivateCommand() *cobra.Command {
-	var reason, previous string
+	var reason, previous, proofFile string
 	var dry bool
 	cmd := &cobra.Command{
 		Use:   "activate VERSION",
@@ -22,10 +23,15 @@ func (c *cli) policiesActivateCommand() *cobra.Command {
 command returns. An older version is how to go back. Of a version its beginning is
 enough. When somebody else activated another one in between, nothing happens.
 With --dry-run it only shows the difference; with --previous it activates only
-while that version is the active one.`,
+while that version is the active one. A kernel with require-proof takes --proof,
+the record that "kernel prove --record --sign" wrote of this very bundle.`,
 		Example: "  kernel policies activate sha256:4f1d --dry-run\n  kernel policies activate sha256:4f1d --reason 'change 17'",
 		Args:    arguments(1, 1, "VERSION"),
 		RunE: c.connected(func(ctx context.Context, k *client.Client, args []string) error {
+			record, err := app.ReadRecord(proofFile)
+			if err != nil {
+				return err
+			}
 			to, active, err := findPolicy(ctx, k, args)
 			if err != nil {
 				return takesAdmin(err, dry)
@@ -36,7 +42,7 @@ while that version is the active one.`,
 			if err := c.printDiff(ctx, k, active, to); err != nil || dry {
 				return err
 			}
-			if err := k.ActivatePolicy(ctx, to, active, reason); err != nil {
+			if err := k.ActivateProvedPolicy(ctx, to, active, reason, record); err != nil {
 				return err
 			}
 			if to == active {
@@ -50,6 +56,7 @@ while that version is the active one.`,
 	settingFlags(cmd, "server", "token", "token-file", "data")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for people: recorded `TEXT`")
 	cmd.Flags().StringVar(&previous, "previous", "", "the `VERSION` that must be active until then")
+	cmd.Flags().Var(newText("FILE", &proofFile), "proof", "the signed proof record of the policy, where the kernel requires one")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show the difference, and change nothing")
 	return cmd
 }

@@ -50,7 +50,7 @@ finding, 2 misuse or no solver, 6 undecided.`,
 		},
 	}
 	p.flags(cmd)
-	cmd.AddCommand(c.proveLintCommand(), c.proveDiffCommand(), c.proveEquivCommand(), c.proveSubsetCommand(), c.proveMinimizeCommand())
+	cmd.AddCommand(c.proveLintCommand(), c.proveDiffCommand(), c.proveEquivCommand(), c.proveSubsetCommand(), c.proveMinimizeCommand(), c.proveKeyCommand())
 	return cmd
 }
 
@@ -69,6 +69,7 @@ func (p *proving) flags(cmd *cobra.Command, settings ...string) {
 	cmd.Flags().BoolVar(&p.CrossCheck, "cross-check", false, "ask cvc5 and z3, who must agree")
 	cmd.Flags().Var(newText("FILE", &p.Export), "export", "write the questions to a file in SMT-LIB 2, for anybody to ask again")
 	cmd.Flags().Var(newText("FILE", &p.Record), "record", "write the proof record: policy versions, solvers with their digests, questions, verdicts, time")
+	cmd.Flags().Var(newText("FILE", &p.Sign), "sign", "sign the record with a key that \"kernel prove key\" made")
 	jsonFlag(cmd, &p.json)
 	cmd.Flags().BoolVar(&p.sarif, "sarif", false, "print SARIF 2.1.0, for tools that show findings beside the code")
 }
@@ -82,6 +83,9 @@ func (p *proving) read(c *cli, cmd *cobra.Command) error {
 	p.Solver = cfg.Solver
 	if p.json && p.sarif {
 		return misuse("--json and --sarif are two forms of one answer").WithHint("leave one of them out")
+	}
+	if p.Sign != "" && p.Record == "" {
+		return misuse("--sign without --record: there is nothing to sign").WithHint("name the file of the record with --record")
 	}
 	if p.timeout != "" {
 		if p.Timeout, err = time.ParseDuration(p.timeout); err != nil || p.Timeout < time.Millisecond || p.Timeout > time.Hour {

@@ -30,6 +30,6 @@ A second signal ends it at once.`,
 			return app.Serve(ctx, cfg, app.Process{Stderr: c.stderr, Terminal: terminal(c.stderr), Version: c.version, Environ: c.environ})
 		},
 	}
-	settingFlags(cmd, "policies", "data", "store", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "budget-ms", "webhooks", "public-url", "log-format", "log-level")
+	settingFlags(cmd, "policies", "require-proof", "proof", "data", "store", "listen", "hosts", "tls-cert", "tls-key", "dev", "min-free-mib", "budget-ms", "webhooks", "public-url", "log-format", "log-level")
 	return cmd
 }

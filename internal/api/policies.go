@@ -220,11 +220,11 @@ func (d *door) diffPolicies(c *call) (reply, error) {
 
 // activatePolicy is POST /v1/policies:activate.
 func (d *door) activatePolicy(c *call) (reply, error) {
-	m, err := textMembers(c.data, "version", "previous", "reason")
+	m, err := textMembers(c.data, "version", "previous", "reason", "proof")
 	if err != nil {
 		return reply{}, err
 	}
-	a := gate.Activation{Version: m["version"], Previous: m["previous"], Reason: m["reason"]}
+	a := gate.Activation{Version: m["version"], Previous: m["previous"], Reason: m["reason"], Proof: m["proof"]}
 	if err := d.cfg.Kernel.ActivatePushed(c.ctx, c.caller, a); err != nil {
 		return reply{}, err
 	}

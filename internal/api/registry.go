@@ -293,7 +293,7 @@ func textMembers(data []byte, names ...string) (map[string]string, error) {
 		v, there := m[name]
 		s, ok := v.(string)
 		switch {
-		case !there && slices.Contains([]string{"reason", "target", "message"}, name):
+		case !there && slices.Contains([]string{"reason", "target", "message", "proof"}, name):
 		case !there:
 			return nil, kernel.Errorf(kernel.Invalid, "%s is required", name).At(kernel.JoinPath("$", name))
 		case !ok:

@@ -54,7 +54,11 @@ func (s *service) orPushed() error {
 // activate makes a compiled bundle the one that decides; the change is an
 // entry when its version is another one.
 func (s *service) activate(ctx context.Context, c Compiled) error {
-	return s.gate.Activate(ctx, self(), c.Program, c.Source.kept())
+	record, err := ReadRecord(s.cfg.Proof)
+	if err != nil {
+		return err
+	}
+	return s.gate.ActivateProved(ctx, self(), c.Program, c.Source.kept(), record)
 }
 
 // warn tells of the findings that do not keep a bundle from deciding.

@@ -16,6 +16,9 @@ type Config struct {
 	Store    string // the URL of a PostgreSQL database; empty: SQLite in the data folder
 	Policies string // the bundle's folder or file
 
+	RequireProof string // a file with the public keys whose proof records every policy takes; empty: none is taken
+	Proof        string // a file with the proof record of Policies
+
 	Listen          string // host:port
 	Hosts           []string
 	TLSCert, TLSKey string // files; both or neither

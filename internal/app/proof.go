@@ -113,8 +113,6 @@ type ProofOptions struct {
 	FailOn     string `json:"fail_on,omitzero"`
 }
 
-const proofRecord = "kernel-proof/1"
-
 // add appends a question and keeps the worst outcome.
 func (p *Proof) add(q Question) {
 	p.Questions = append(p.Questions, q)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/pdl"
+	"github.com/strixlabs/execution-kernel/internal/proof"
 	"github.com/strixlabs/execution-kernel/internal/prove"
 	"github.com/strixlabs/execution-kernel/internal/solver"
 )
@@ -26,6 +27,7 @@ type ProveConfig struct {
 	CrossCheck bool          // both solvers have to agree
 	Export     string        // a file for the questions that solvers were asked, in SMT-LIB
 	Record     string        // a file for the proof record
+	Sign       string        // a file with the key that signs the record; empty: nobody does
 	FailOn     string        // of diff: what makes it fail
 	Progress   func(done, total int)
 }
@@ -124,7 +126,7 @@ func (p *Prover) propertiesOf(ctx context.Context, proof *Proof, name string, po
 	}
 	for i, r := range results {
 		q := questionOf(name, r, properties[i].Pos)
-		q.Kind, q.Asked, q.Outcome = properties[i].Claim.String(), sentence(properties[i]), outcomeOf(r.Verdict)
+		q.Kind, q.Asked, q.Outcome = properties[i].Claim.String(), properties[i].Sentence(), outcomeOf(r.Verdict)
 		proof.add(q)
 	}
 	return nil
@@ -183,33 +185,10 @@ func propertyToProve(q *pdl.Property) prove.Property {
 	return r
 }
 
-// sentence is a property in words.
-func sentence(q *pdl.Property) string {
-	var verdicts []string
-	for _, v := range q.Verdicts {
-		verdicts = append(verdicts, v.String())
-	}
-	text := q.Claim.String() + " " + strings.Join(verdicts, " or ")
-	if q.Then != nil {
-		text = strings.Join(verdicts, " or ") + " implies " + oneLine(q.Then.Source)
-	}
-	text += ", of " + strings.Join(q.Actions, ", ")
-	for _, a := range q.Match {
-		text += fmt.Sprintf(", %s %s", a.Path, strings.Join(a.Values, " or "))
-	}
-	if q.Assume != nil {
-		text += ", assuming " + oneLine(q.Assume.Source)
-	}
-	if q.When != nil {
-		text += ", when " + oneLine(q.When.Source)
-	}
-	return text
-}
-
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Finish writes the files that were asked for.
-func (p *Prover) Finish(proof *Proof, version string) error {
+func (p *Prover) Finish(found *Proof, version string) error {
 	if p.config.Export != "" {
 		if err := os.WriteFile(p.config.Export, []byte(p.export()), 0o644); err != nil {
 			return fmt.Errorf("write the questions: %w", err)
@@ -219,14 +198,24 @@ func (p *Prover) Finish(proof *Proof, version string) error {
 		return nil
 	}
 	record := ProofRecord{
-		Record: proofRecord, Kernel: Version(version), At: p.started.Truncate(time.Second), TookMS: time.Since(p.started).Milliseconds(), Proof: *proof,
+		Record: proof.Format, Kernel: Version(version), At: p.started.Truncate(time.Second), TookMS: time.Since(p.started).Milliseconds(), Proof: *found,
 		Options: ProofOptions{p.timeout().Milliseconds(), p.config.CrossCheck, p.config.FailOn},
 	}
 	data, err := json.Marshal(record, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return fmt.Errorf("encode the proof record: %w", err)
 	}
-	return replaceFile(p.config.Record, append(data, '\n'), 0o644)
+	text := string(data) + "\n"
+	if p.config.Sign != "" {
+		key, err := ReadInput(p.config.Sign, maxKeyFile)
+		if err != nil {
+			return err
+		}
+		if text, err = proof.Sign(string(key), text); err != nil {
+			return fmt.Errorf("%s: %w", p.config.Sign, err)
+		}
+	}
+	return replaceFile(p.config.Record, []byte(text), 0o644)
 }
 
 func (p *Prover) timeout() time.Duration {

@@ -174,8 +174,12 @@ func (s *service) openLog(ctx context.Context, metrics *api.Metrics) error {
 		return err
 	}
 	s.sealer = &sealer{file: s.folder.ShardCheckpoint(s.shard()), caller: self(), log: s.log}
+	proofs, err := s.cfg.proofKeys()
+	if err != nil {
+		return err
+	}
 	s.gate, err = gate.New(ctx, gate.Config{
-		Lease: s.lease(),
+		Lease: s.lease(), Proofs: proofs,
 		Store: s.store, Budget: s.cfg.budget(), Signer: signer, Grants: grants, Clock: Clock, Rand: random, Node: node(), Log: s.log,
 		Links: links, OnCommit: metrics.Commit, OnGlass: metrics.Glass, OnReviews: metrics.Reviews, OnPublish: s.sealer.publish,
 	})

@@ -85,7 +85,10 @@ func (g *Gate) readActive(ctx context.Context) (*eval.Program, error) {
 	if p := g.program.Load(); p != nil && p.Version() == version {
 		return p, nil
 	}
-	program, err := g.pushed(ctx, version)
+	program, _, err := g.pushed(ctx, version)
+	if err == nil {
+		err = g.wasProved(ctx, version)
+	}
 	if err != nil {
 		g.cfg.Log.Error("the active policy cannot decide here; every request is refused", "error", err)
 		return nil, nil

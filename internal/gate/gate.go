@@ -20,6 +20,7 @@ import (
 	"github.com/strixlabs/execution-kernel/internal/grant"
 	"github.com/strixlabs/execution-kernel/internal/ledger"
 	"github.com/strixlabs/execution-kernel/internal/link"
+	"github.com/strixlabs/execution-kernel/internal/proof"
 	"github.com/strixlabs/execution-kernel/internal/registry"
 	"github.com/strixlabs/execution-kernel/internal/store"
 )
@@ -38,7 +39,8 @@ type Config struct {
 	Grants    *grant.Key    // signs grants; nil: whoever needs one is refused
 	GrantLife time.Duration // how long a grant may be redeemed, in whole seconds; 0: [grant.Life]
 
-	Links *link.Maker // makes links to approvals; nil: there are none
+	Links  *link.Maker // makes links to approvals; nil: there are none
+	Proofs *proof.Keys // whose proof records every policy takes that is to decide; nil: none is taken
 
 	Paranoid bool          // decide everything twice, by the index and by a scan of all rules, and refuse where they differ
 	Queue    int           // decisions that may wait; more are refused at once; 0: 4096

@@ -22,14 +22,37 @@ import (
 // The files are compiled again: what is kept for replay is what decides, or
 // nothing is activated. A bundle with needs that no gate meets is Unsupported.
 func (g *Gate) Activate(ctx context.Context, caller kernel.Caller, p *eval.Program, files []pdl.File) error {
+	return g.ActivateProved(ctx, caller, p, files, "")
+}
+
+// ActivateProved is Activate with the signed proof record of the bundle, which
+// a gate takes that has [Config.Proofs].
+func (g *Gate) ActivateProved(ctx context.Context, caller kernel.Caller, p *eval.Program, files []pdl.File, record string) error {
 	if err := mayDecide(p, files); err != nil {
+		return err
+	}
+	bundle, _ := pdl.Compile(files)
+	digest, err := g.provedBy(record, bundle)
+	if err != nil {
 		return err
 	}
 	source, err := encodeFiles(files)
 	if err != nil {
 		return fmt.Errorf("encode bundle %s: %w", p.Version(), err)
 	}
-	return g.activate(ctx, caller, activation{program: p, source: source})
+	return g.activate(ctx, caller, activation{program: p, source: source, proof: digest, anew: digest != "" && g.wasProved(ctx, p.Version()) != nil})
+}
+
+// provedBy returns the digest of the record that proves a bundle. Without keys
+// none is looked at, and none is entered: nobody checked it.
+func (g *Gate) provedBy(record string, b *pdl.Bundle) (digest string, err error) {
+	if g.cfg.Proofs == nil {
+		return "", nil
+	}
+	if b == nil {
+		return "", errors.New("a bundle that does not compile is not proved")
+	}
+	return g.cfg.Proofs.Check(record, b)
 }
 
 // An Activation makes a bundle that was pushed the active one.
@@ -37,6 +60,7 @@ type Activation struct {
 	Version  string
 	Previous string // the version that the caller believes to be active; "": none is
 	Reason   string // for people: recorded; may be empty
+	Proof    string // the signed proof record of the bundle, which a gate takes that has [Config.Proofs]
 }
 
 // ActivatePushed makes a bundle that was pushed the one that decides, from the
@@ -51,24 +75,30 @@ func (g *Gate) ActivatePushed(ctx context.Context, caller kernel.Caller, a Activ
 	if err := registry.CheckReason(a.Reason); err != nil {
 		return err
 	}
-	program, err := g.pushed(ctx, a.Version)
+	program, bundle, err := g.pushed(ctx, a.Version)
 	if err != nil {
 		return err
 	}
-	return g.activate(ctx, caller, activation{program: program, reason: a.Reason, previous: &a.Previous})
+	digest, err := g.provedBy(a.Proof, bundle)
+	if err != nil {
+		return err
+	}
+	return g.activate(ctx, caller, activation{
+		program: program, reason: a.Reason, previous: &a.Previous, proof: digest, anew: digest != "" && g.wasProved(ctx, a.Version) != nil,
+	})
 }
 
 // pushed makes a program of a bundle that is kept, if it may decide.
-func (g *Gate) pushed(ctx context.Context, version string) (*eval.Program, error) {
+func (g *Gate) pushed(ctx context.Context, version string) (*eval.Program, *pdl.Bundle, error) {
 	bundle, files, err := g.bundle(ctx, version)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	program, err := eval.New(bundle)
 	if err != nil {
-		return nil, fmt.Errorf("bundle %s: %w", version, err)
+		return nil, nil, fmt.Errorf("bundle %s: %w", version, err)
 	}
-	return program, mayDecide(program, files)
+	return program, bundle, mayDecide(program, files)
 }
 
 // Continue makes the policy that was active last, by whomever, the one that
@@ -78,7 +108,10 @@ func (g *Gate) Continue(ctx context.Context) (version string, err error) {
 	if err != nil || active.Version == 0 || g.shared() && g.PolicyVersion() != "" { // the committer reads it itself
 		return g.PolicyVersion(), err
 	}
-	program, err := g.pushed(ctx, string(active.Value))
+	program, _, err := g.pushed(ctx, string(active.Value))
+	if err == nil {
+		err = g.wasProved(ctx, string(active.Value))
+	}
 	if err != nil {
 		return "", fmt.Errorf("the active policy cannot decide: %w", err)
 	}
@@ -89,12 +122,42 @@ func (g *Gate) Continue(ctx context.Context) (version string, err error) {
 	return program.Version(), nil
 }
 
+// wasProved refuses to go on with a policy that was activated without a proof
+// record, by a gate that takes one.
+func (g *Gate) wasProved(ctx context.Context, version string) error {
+	if g.cfg.Proofs == nil {
+		return nil
+	}
+	shards, err := g.shards(ctx)
+	if err != nil {
+		return err
+	}
+	for _, shard := range shards {
+		for row, err := range g.cfg.Store.Entries(ctx, store.Query{Shard: shard, Kind: string(ledger.KindPolicy), Bare: true}) {
+			if err != nil {
+				return unavailable("the log could not be read")
+			}
+			e, err := ledger.Read(row)
+			if err != nil {
+				return fmt.Errorf("entry %d of shard %d: %w", row.Seq, shard, err)
+			}
+			if e.Policy != nil && e.Policy.Version == version && e.Policy.Proof != "" {
+				return nil
+			}
+		}
+	}
+	return kernel.Errorf(kernel.Invalid, "it was activated without a proof record, which this kernel takes").
+		WithHint("activate it again with --proof, or another one")
+}
+
 // An activation is a program that is to decide.
 type activation struct {
 	program  *eval.Program
 	source   []byte  // to keep when nothing is kept yet; nil: something must be
 	previous *string // the version that must be active; nil: whichever is
 	reason   string
+	proof    string // the digest of its proof record
+	anew     bool   // it is entered although it is active: as proved
 }
 
 func (g *Gate) activate(ctx context.Context, caller kernel.Caller, a activation) error {
@@ -123,7 +186,7 @@ func (g *Gate) replace(b *batch, caller kernel.Caller, a activation, active, bun
 	switch {
 	case bundle.Version == 0 && a.source == nil:
 		return notPushed(version)
-	case before == version && bundle.Version > 0:
+	case before == version && bundle.Version > 0 && !a.anew:
 		g.program.Store(a.program) // nothing to record: it decides from the next batch on
 		b.rests = true
 		return nil
@@ -139,7 +202,7 @@ func (g *Gate) replace(b *batch, caller kernel.Caller, a activation, active, bun
 	b.after = append(b.after, func() { g.program.Store(a.program) })
 	_, err := b.log.Append(ledger.Entry{
 		Instant: b.now, Node: g.cfg.Node, Batch: b.id, Caller: caller.Principal,
-		Policy: &ledger.PolicyChange{Change: "activated", Version: version, Previous: before, Reason: a.reason},
+		Policy: &ledger.PolicyChange{Change: "activated", Version: version, Previous: before, Reason: a.reason, Proof: a.proof},
 	}, nil)
 	return err
 }

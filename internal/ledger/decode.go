@@ -85,7 +85,7 @@ func fromWire(w *wireEntry) (e Entry, err error) {
 		e.Registry = &RegistryChange{Object: r.Object, Key: r.Key, Value: r.Value, Version: r.Version, Reason: r.Reason}
 	}
 	if p := w.Policy; p != nil {
-		e.Policy = &PolicyChange{Change: p.Change, Version: p.Version, Previous: p.Previous, Reason: p.Reason}
+		e.Policy = &PolicyChange{Change: p.Change, Version: p.Version, Previous: p.Previous, Reason: p.Reason, Proof: p.Proof}
 	}
 	if w.Event != nil {
 		if e.Event, err = eventFromWire(w.Event); err != nil {

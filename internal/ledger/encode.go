@@ -189,6 +189,7 @@ func (c *canonical) policy(p *PolicyChange) {
 	c.object("policy")
 	c.text("change", p.Change)
 	c.textIfAny("previous", p.Previous)
+	c.textIfAny("proof", p.Proof)
 	c.textIfAny("reason", p.Reason)
 	c.text("version", p.Version)
 	c.close('}')

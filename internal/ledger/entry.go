@@ -145,6 +145,7 @@ type PolicyChange struct {
 	Version  string // sha256:… of the bundle
 	Previous string // of the one before; empty for the first
 	Reason   string // for people, where one was given
+	Proof    string // sha256:… of the signed proof record that it took; empty: it took none
 }
 
 // Pushed is the body of a bundle entry: whoever pushed it is the entry's caller.

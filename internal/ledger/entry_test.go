@@ -147,6 +147,9 @@ func golden(t *testing.T) map[string]ledger.Entry {
 		"policy-reason": with(13, func(e *ledger.Entry) {
 			e.Policy = &ledger.PolicyChange{Change: "activated", Version: version, Previous: "sha256:00", Reason: "change 17"}
 		}),
+		"policy-proof": with(13, func(e *ledger.Entry) {
+			e.Policy = &ledger.PolicyChange{Change: "activated", Version: version, Previous: version, Reason: "proved", Proof: version}
+		}),
 		"bundle": with(14, func(e *ledger.Entry) {
 			e.Door = ""
 			e.Bundle = &ledger.Pushed{Version: version, Rules: 12, Passed: 30, Failed: 1, Reason: "change 17"}

@@ -80,6 +80,7 @@ type wireVerdict struct {
 type wirePolicy struct {
 	Change   string `json:"change"`
 	Previous string `json:"previous"`
+	Proof    string `json:"proof"`
 	Reason   string `json:"reason"`
 	Version  string `json:"version"`
 }

@@ -23,6 +23,32 @@ type Property struct {
 	Pos      Pos
 }
 
+// Sentence is the property in words: all that it says, on one line. Whoever
+// keeps what was proved compares it.
+func (p *Property) Sentence() string {
+	var verdicts []string
+	for _, v := range p.Verdicts {
+		verdicts = append(verdicts, v.String())
+	}
+	text := p.Claim.String() + " " + strings.Join(verdicts, " or ")
+	if p.Then != nil {
+		text = strings.Join(verdicts, " or ") + " implies " + onOneLine(p.Then.Source)
+	}
+	text += ", of " + strings.Join(p.Actions, ", ")
+	for _, a := range p.Match {
+		text += fmt.Sprintf(", %s %s", a.Path, strings.Join(a.Values, " or "))
+	}
+	if p.Assume != nil {
+		text += ", assuming " + onOneLine(p.Assume.Source)
+	}
+	if p.When != nil {
+		text += ", when " + onOneLine(p.When.Source)
+	}
+	return text
+}
+
+func onOneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
 // A Claim is what a property says of the verdicts on the requests it speaks of.
 type Claim uint8
 
