@@ -105,6 +105,7 @@ func unmeetable(l *registry.Limit, t pdl.Type) string {
 				return ""
 			}
 			return "none of the declared values begins so"
+		default:
 		}
 		return "prefix is for texts, and it is " + t.String()
 	case t.Kind != pdl.Int:

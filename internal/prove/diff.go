@@ -116,6 +116,7 @@ func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, erro
 				c.describe(newPoll(older, newer).changes())
 			case BreakingGlass:
 				c.describe(glassChanges(older, newer))
+			default: // solvers say what changed
 			}
 			c.Direction = direction(c.Looser.Verdict, c.Stricter.Verdict)
 			changes = append(changes, c)
