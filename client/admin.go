@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,17 +107,40 @@ func (c *Client) RevokeToken(ctx context.Context, id string) error {
 // (C2SP tlog-checkpoint). Its signature is for whoever has the log's public
 // key to check. It takes an admin or auditor.
 func (c *Client) Checkpoint(ctx context.Context) (string, error) {
-	return c.note(ctx, http.MethodGet, nil)
+	return c.note(ctx, http.MethodGet, nil, nil)
+}
+
+// ShardCheckpoint is Checkpoint of one shard of the log; Checkpoint is that of
+// the shard which the kernel writes.
+func (c *Client) ShardCheckpoint(ctx context.Context, shard int) (string, error) {
+	return c.note(ctx, http.MethodGet, url.Values{"shard": {strconv.Itoa(shard)}}, nil)
+}
+
+// A LogShard is the part of the log that one kernel writes.
+type LogShard struct {
+	Shard       int    `json:"shard"`        // its number, as the entries of decisions have it
+	Size        uint64 `json:"size"`         // entries
+	WrittenHere bool   `json:"written_here"` // by the kernel that was asked
+}
+
+// LogShards returns the shards of the log by their numbers. It takes an admin
+// or auditor.
+func (c *Client) LogShards(ctx context.Context) ([]LogShard, error) {
+	var got struct {
+		Shards []LogShard `json:"shards"`
+	}
+	err := c.object(ctx, request{method: http.MethodGet, path: "/v1/log/shards"}, http.StatusOK, &got)
+	return got.Shards, err
 }
 
 // SignCheckpoint makes the kernel sign a checkpoint of its log as it is now.
 // It takes an admin.
 func (c *Client) SignCheckpoint(ctx context.Context) (string, error) {
-	return c.note(ctx, http.MethodPost, []byte("{}"))
+	return c.note(ctx, http.MethodPost, nil, []byte("{}"))
 }
 
-func (c *Client) note(ctx context.Context, method string, body []byte) (string, error) {
-	data, err := c.do(ctx, request{method: method, path: "/v1/log/checkpoint", body: body}, http.StatusOK, "text/plain")
+func (c *Client) note(ctx context.Context, method string, query url.Values, body []byte) (string, error) {
+	data, err := c.do(ctx, request{method: method, path: "/v1/log/checkpoint", query: query, body: body}, http.StatusOK, "text/plain")
 	if err != nil {
 		return "", err
 	}

@@ -307,13 +307,18 @@ func TestABadRequestIsNotSent(t *testing.T) {
 
 func TestAnswersOfAdministrationAreChecked(t *testing.T) {
 	for name, call := range map[string]func(*client.Client) error{
-		"Decision":       func(c *client.Client) error { _, err := c.Decision(t.Context(), "01J"); return err },
-		"Decisions":      func(c *client.Client) error { _, err := c.Decisions(t.Context(), client.Query{}); return err },
-		"Explain":        func(c *client.Client) error { _, err := c.Explain(t.Context(), deploy("development")); return err },
-		"CreateToken":    func(c *client.Client) error { _, _, err := c.CreateToken(t.Context(), client.TokenSpec{}); return err },
-		"Tokens":         func(c *client.Client) error { _, err := c.Tokens(t.Context()); return err },
-		"RevokeToken":    func(c *client.Client) error { return c.RevokeToken(t.Context(), "01J") },
-		"Checkpoint":     func(c *client.Client) error { _, err := c.Checkpoint(t.Context()); return err },
+		"Decision":    func(c *client.Client) error { _, err := c.Decision(t.Context(), "01J"); return err },
+		"Decisions":   func(c *client.Client) error { _, err := c.Decisions(t.Context(), client.Query{}); return err },
+		"Explain":     func(c *client.Client) error { _, err := c.Explain(t.Context(), deploy("development")); return err },
+		"CreateToken": func(c *client.Client) error { _, _, err := c.CreateToken(t.Context(), client.TokenSpec{}); return err },
+		"Tokens":      func(c *client.Client) error { _, err := c.Tokens(t.Context()); return err },
+		"RevokeToken": func(c *client.Client) error { return c.RevokeToken(t.Context(), "01J") },
+		"Checkpoint":  func(c *client.Client) error { _, err := c.Checkpoint(t.Context()); return err },
+		"LogShards":   func(c *client.Client) error { _, err := c.LogShards(t.Context()); return err },
+		"ShardCheckpoint": func(c *client.Client) error {
+			_, err := c.ShardCheckpoint(t.Context(), 1)
+			return err
+		},
 		"SignCheckpoint": func(c *client.Client) error { _, err := c.SignCheckpoint(t.Context()); return err },
 		"BreakGlass": func(c *client.Client) error {
 			_, err := c.BreakGlass(t.Context(), "01J", "sha256:d", "why")

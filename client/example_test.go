@@ -287,6 +287,25 @@ func ExampleClient_SignCheckpoint() {
 	// Output: log kernel.example/log with 3 entries
 }
 
+func ExampleClient_LogShards() {
+	url, secret, stop := start()
+	defer stop()
+	c, err := client.New(url, secret)
+	check(err)
+	_, err = c.SignCheckpoint(context.Background())
+	check(err)
+
+	shards, err := c.LogShards(context.Background())
+	check(err)
+	for _, s := range shards {
+		note, err := c.ShardCheckpoint(context.Background(), s.Shard)
+		check(err)
+		origin, _, _ := strings.Cut(note, "\n")
+		fmt.Println("shard", s.Shard, "with", s.Size, "entries, signed as", origin)
+	}
+	// Output: shard 0 with 3 entries, signed as kernel.example/log
+}
+
 func ExampleClient_Checkpoint() {
 	url, secret, stop := start()
 	defer stop()

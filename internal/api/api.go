@@ -44,6 +44,7 @@ type Kernel interface {
 
 	Checkpoint(context.Context, kernel.Caller) (signedNote string, err error)
 	LatestCheckpoint(ctx context.Context, shard *int) (signedNote string, err error)
+	LogShards(context.Context) ([]gate.LogShard, error)
 	PolicyVersion() string
 	Ready(context.Context) error
 }

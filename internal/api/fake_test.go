@@ -106,6 +106,10 @@ func (f *fake) Checkpoint(context.Context, kernel.Caller) (string, error) { retu
 
 func (f *fake) LatestCheckpoint(context.Context, *int) (string, error) { return note, nil }
 
+func (f *fake) LogShards(context.Context) ([]gate.LogShard, error) {
+	return []gate.LogShard{{Shard: 0, Size: 7, WrittenHere: true}, {Shard: 2, Size: 9}}, nil
+}
+
 const note = "kernel.example/log\n7\nqvQ3ZyH3nJ8yLtmGCWm1Q2iZcQ0Zk0LJmYB8oBzvN1Q=\n\n— kernel.example/log AAAAAA==\n"
 
 const someVersion = "sha256:0000000000000000000000000000000000000000000000000000000000000000"

@@ -91,6 +91,11 @@ func TestCheckpointsAreSignedOnDemand(t *testing.T) {
 	if latest := h.do(h.as(kernel.RoleAuditor, "GET", "/v1/log/checkpoint", "")); latest.body != signed.body {
 		t.Errorf("GET: %s, want %s", latest.body, signed.body)
 	}
+	size := strings.Split(signed.body, "\n")[1]
+	shards := h.do(h.as(kernel.RoleAuditor, "GET", "/v1/log/shards", ""))
+	if want := `{"shards":[{"shard":0,"size":` + size + `,"written_here":true}]}`; shards.status != http.StatusOK || strings.TrimSpace(shards.body) != want {
+		t.Errorf("GET /v1/log/shards: %d %s, want %s", shards.status, shards.body, want)
+	}
 }
 
 func TestReadinessSaysWhatIsMissing(t *testing.T) {

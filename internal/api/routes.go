@@ -80,6 +80,7 @@ func routes() []route {
 		{method: "GET", path: "/v1/webhooks", roles: readers, serve: (*door).listWebhooks},
 		{method: "POST", path: "/v1/webhooks:test", roles: []kernel.Role{admin}, body: true, serve: (*door).testWebhook},
 		{method: "POST", path: "/v1/webhooks:retry", roles: []kernel.Role{admin}, body: true, serve: (*door).retryWebhook},
+		{method: "GET", path: "/v1/log/shards", roles: readers, serve: (*door).listShards},
 		{method: "GET", path: "/v1/log/checkpoint", roles: readers, params: []string{"shard"}, serve: (*door).latestCheckpoint},
 		{method: "POST", path: "/v1/log/checkpoint", roles: []kernel.Role{admin}, body: true, serve: (*door).signCheckpoint},
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/contract"
+	"github.com/strixlabs/execution-kernel/internal/gate"
 )
 
 const plainText = "text/plain; charset=utf-8"
@@ -21,6 +22,17 @@ func (d *door) latestCheckpoint(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return reply{status: http.StatusOK, kind: plainText, body: []byte(note)}, nil
+}
+
+// listShards is GET /v1/log/shards.
+func (d *door) listShards(c *call) (reply, error) {
+	list, err := d.cfg.Kernel.LogShards(c.ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	return jsonReply(http.StatusOK, struct {
+		Shards []gate.LogShard `json:"shards"`
+	}{list}), nil
 }
 
 // signCheckpoint is POST /v1/log/checkpoint. Its body is {}: every POST needs

@@ -57,8 +57,22 @@ func (g *Gate) reloadOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if versions[0] < g.basis {
+		return g.wentBack("what decisions rest on", g.basis, versions[0])
+	}
 	g.rest(versions[0], known, program)
 	return nil
+}
+
+// wentBack is called when the version of a record is lower than this gate knew
+// it: nothing that the kernel does makes it so. Nothing is decided any more.
+func (g *Gate) wentBack(of string, from, to uint64) error {
+	if g.changed.Swap(true) {
+		return logChanged()
+	}
+	g.cfg.Log.Error("a version went back: somebody else changed the database, and nothing is decided any more; run `kernel log verify` and `kernel log replay --facts`",
+		"of", of, "was", from, "is", to)
+	return logChanged()
 }
 
 // rest makes what was read what the next batches rest on.

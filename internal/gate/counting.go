@@ -131,14 +131,21 @@ func (g *Gate) gather(ctx context.Context, keys []string) error {
 		clear(g.past.versions) // they are read again
 	}
 	for i, key := range keys {
+		if was := g.past.doubted[key]; versions[i] != 0 && versions[i] < was { // 0: it has expired
+			return g.wentBack("the key of a fact", was, versions[i])
+		}
 		g.past.versions[key] = versions[i]
 	}
+	clear(g.past.doubted)
 	return nil
 }
 
 // forget notes a conflict about a key.
 func (g *Gate) forget(key string, now time.Time) {
 	if g.past != nil {
+		if len(g.past.doubted) < maxQuarrels {
+			g.past.doubted[key] = g.past.versions[key]
+		}
 		delete(g.past.versions, key)
 	}
 	if len(g.quarrels) >= maxQuarrels {

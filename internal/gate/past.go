@@ -22,12 +22,13 @@ type past struct {
 	at       map[int]uint64    // entries of each shard that it was told of
 	newest   time.Time         // the latest instant among those read
 	versions map[string]uint64 // of the keys of facts under which it holds every event that they count
+	doubted  map[string]uint64 // of those that did not hold, as they were
 }
 
 // readPast reads the history of a program from the log, which has these many
 // entries in each shard, as far back as its facts look at the instant now.
 func readPast(ctx context.Context, r store.Reader, program *eval.Program, sizes map[int]uint64, now time.Time) (*past, error) {
-	p := &past{History: history.New(program.Schema()), program: program, at: map[int]uint64{}, versions: map[string]uint64{}}
+	p := &past{History: history.New(program.Schema()), program: program, at: map[int]uint64{}, versions: map[string]uint64{}, doubted: map[string]uint64{}}
 	spans := p.Spans(now)
 	if len(spans) == 0 {
 		p.at = maps.Clone(sizes)

@@ -85,6 +85,25 @@ func (f *cluster) checked(t *testing.T) ledger.Report {
 	return report
 }
 
+func TestEveryNodeListsTheShardsOfAll(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, f *cluster) {
+		nodes := f.nodes(t, limited)
+		nodes = append(nodes, f.node(t, 7, nil)) // of which nothing is written
+		patiently(t, nodes[1], act("agent-001", ""))
+		for i, n := range nodes {
+			list, err := n.LogShards(t.Context())
+			if err != nil || len(list) != len(nodes) {
+				t.Fatalf("node %d: LogShards = %v, %v", i, list, err)
+			}
+			for j, shard := range list {
+				if want := nodes[j].lease.Shard; shard.Shard != want || shard.Size != nodes[j].Size() || shard.WrittenHere != (i == j) {
+					t.Errorf("node %d: LogShards = %+v, want shard %d of %d entries", i, shard, want, nodes[j].Size())
+				}
+			}
+		}
+	})
+}
+
 func TestShardsAreSignedAndWitnessEachOther(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, f *cluster) {
 		nodes := f.nodes(t, limited)

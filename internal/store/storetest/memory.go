@@ -170,6 +170,19 @@ func (m *Memory) apply(b *store.Batch) {
 	m.announce(b.Announce)
 }
 
+// SetBack lowers the versions of all records of a kind by one, as somebody with
+// SQL could.
+func (m *Memory) SetBack(kind string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, r := range m.records {
+		if key.Kind == kind {
+			r.Version--
+			m.records[key] = r
+		}
+	}
+}
+
 // Lookup implements store.Store.
 func (m *Memory) Lookup(ctx context.Context, batchID string) (store.Status, error) {
 	m.mu.Lock()
