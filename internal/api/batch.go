@@ -39,17 +39,24 @@ func (d *door) decideBatch(c *call) (reply, error) {
 // that is no request has one.
 func readBatch(data []byte) ([]item, error) {
 	top, err := decodeObject(data, []string{"requests"})
-	if err != nil {
-		return nil, err
-	}
 	list, ok := top["requests"].([]any)
+	if err != nil {
+		if list = readItems(data, err); list == nil {
+			return nil, err
+		}
+		ok = true
+	}
 	if !ok || len(list) == 0 || len(list) > kernel.MaxRequests {
 		return nil, kernel.Errorf(kernel.Invalid, "requests is a list of 1 to %d requests", kernel.MaxRequests).At("$.requests").
 			WithHint("split what is longer")
 	}
 	items := make([]item, len(list))
 	for i, one := range list {
-		req, err := kernel.RequestFromTree(one)
+		var req kernel.Request
+		err, unread := one.(error)
+		if !unread {
+			req, err = kernel.RequestFromTree(one)
+		}
 		if err == nil && req.Wait != 0 {
 			err = kernel.Errorf(kernel.Invalid, "the requests of a batch do not wait").At("$.wait").WithHint("leave it out, and ask for each decision that waits")
 		}

@@ -48,6 +48,9 @@ func TestABatchAnswersInOrderEachItemByItself(t *testing.T) {
 		{request: deployTo("production", `,"context":{"ticket":"CHG-17"}`), want: kernel.RequireApproval},
 		{`7`, 0, kernel.Invalid, "$.requests[3]"},
 		{`{}`, 0, kernel.Invalid, "$.requests[3].action"},
+		{`{"agent":{"id":"agent-001","id":"agent-002"}}`, 0, kernel.Malformed, "$.requests[3].agent.id"},
+		{"{\"agent\":{\"id\":\"agent-\xff\"}}", 0, kernel.Malformed, "$.requests[3].agent.id"},
+		{strings.Repeat(`{"a":`, 70) + `1` + strings.Repeat(`}`, 70), 0, kernel.Malformed, "$.requests[3]" + strings.Repeat(".a", 64)},
 		{`{"agent":{"id":"agent-001"},"acton":"deploy"}`, 0, kernel.Invalid, "$.requests[3].acton"},
 		{deployTo("moon", ""), 0, kernel.Invalid, "$.requests[3].resource.environment"},
 		{deployTo("development", `,"wait":"10s"`), 0, kernel.Invalid, "$.requests[3].wait"},
@@ -91,7 +94,10 @@ func TestWhatIsNoBatchIsRefusedWhole(t *testing.T) {
 		"1001 requests":   {batchOf(strings.Split(strings.Repeat("1 ", 1001)[:2001], " ")...), kernel.Invalid, "$.requests"},
 		"unknown member":  {`{"requests":[` + one + `],"mode":"all"}`, kernel.Invalid, "$.mode"},
 		"a single one":    {one, kernel.Invalid, "$.action"},
-		"duplicate names": {batchOf(one, `{"agent":{"id":"agent-001","id":"agent-002"}}`), kernel.Malformed, "$.requests[1].agent.id"},
+		"requests twice":  {`{"requests":[` + one + `],"requests":[{"a":1,"a":2}]}`, kernel.Malformed, ""},
+		"a member beside": {`{"requests":[{"a":1,"a":2}],"more":1}`, kernel.Malformed, "$.requests[0].a"},
+		"no end":          {`{"requests":[{"a":1,"a":2}]`, kernel.Malformed, "$.requests[0].a"},
+		"no frame":        {`{"requests":[{"a":1,"a":2},{"b":}]}`, kernel.Malformed, "$.requests[0].a"},
 		"no JSON":         {batchOf(one) + "x", kernel.Malformed, ""},
 	} {
 		p := isProblem(t, name, h.do(h.as(kernel.RoleGateway, "POST", "/v1/decisions:batch", c.body)), http.StatusBadRequest, c.code)

@@ -59,6 +59,7 @@ func TestLimitsBoundWhatIsCovered(t *testing.T) {
 		{`{"params.n": {"in": [1, 2]}}`, `{"n": 2}`, `{"n": "2"}|{"n": 3}`},
 		{`{"params.dry": {"in": [true]}}`, `{"dry": true}`, `{"dry": false}|{"dry": "true"}|{"dry": 1}`},
 		{`{"params.path": {"prefix": "/srv/"}}`, `{"path": "/srv/"}|{"path": "/srv/a"}`, `{"path": "/srv"}|{"path": "/SRV/a"}|{"path": " /srv/a"}|{"path": 1}`},
+		{`{"params.max-size": {"max": 5}}`, `{"max-size": 5}`, `{"max_size": 5}|{"max": {"size": 5}}`},
 		{`{"params.card.limit": {"max": 5}}`, `{"card": {"limit": 5}}`, `{"card": {}}|{"card": 5}|{"card": [{"limit": 5}]}|{"card.limit": 5}`},
 		{`{"resource.environment": {"in": ["staging"]}}`, `{}`, ``},
 		{`{"resource.tier.level": {"max": 2}}`, `{"tier": {"level": 9}}`, ``},
@@ -123,7 +124,7 @@ func TestLimitsThatAreNoneAreRefused(t *testing.T) {
 		`{"params.n": {"in": [null]}}`, `{"params.n": {"in": [[1]]}}`, `{"params.n": {"in": [{}]}}`, `{"params.n": {"in": [1, 1]}}`,
 		`{"params.n": {"prefix": ""}}`, `{"params.n": {"prefix": 1}}`, `{"n": {"max": 1}}`, `{"params": {"max": 1}}`, `{"params.": {"max": 1}}`,
 		`{"params.n.": {"max": 1}}`, `{"params..n": {"max": 1}}`, `{"context.n": {"max": 1}}`, `{"agent.n": {"max": 1}}`, `{"Params.n": {"max": 1}}`,
-		`{"params.a b": {"max": 1}}`, `{" params.n": {"max": 1}}`, `{"params.n": {"max": 1}, "params.N\u0000": {"max": 1}}`,
+		`{"params.a b": {"max": 1}}`, `{"params.-a": {"max": 1}}`, `{" params.n": {"max": 1}}`, `{"params.n": {"max": 1}, "params.N\u0000": {"max": 1}}`,
 	} {
 		if list, err := readLimits(t, limits); err == nil {
 			t.Errorf("%s was read as %+v", limits, list)

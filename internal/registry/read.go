@@ -18,7 +18,7 @@ var (
 	principalID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$`)
 	smallName   = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 	attribute   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	limited     = regexp.MustCompile(`^(params|resource)(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
+	limited     = regexp.MustCompile(`^(params|resource)(\.[A-Za-z_][A-Za-z0-9_-]*)+$`)
 	ulidText    = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Z]{25}$`)
 )
 
