@@ -104,6 +104,8 @@ type Gate struct {
 
 	prepared atomic.Pointer[past] // of a program that is about to decide
 
+	examining chan struct{} // has a place for the one bundle that is compiled and tested
+
 	closing  sync.RWMutex // held for reading while a job is put into the queue
 	closed   bool
 	finished chan struct{} // closed when the committer has ended
@@ -133,7 +135,8 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	cfg.MaxBatch = orDefault(cfg.MaxBatch, 512)
 	cfg.Budget = orDefault(cfg.Budget, 5*time.Second)
 	g := &Gate{
-		cfg: cfg, urgent: make(chan *job, maxUrgent), jobs: make(chan []*job, cfg.Queue), quarrels: map[string]time.Time{},
+		examining: make(chan struct{}, 1),
+		cfg:       cfg, urgent: make(chan *job, maxUrgent), jobs: make(chan []*job, cfg.Queue), quarrels: map[string]time.Time{},
 		finished: make(chan struct{}), followed: make(chan struct{}), stop: make(chan struct{}),
 	}
 	g.pending.start()

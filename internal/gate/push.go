@@ -62,7 +62,7 @@ func (g *Gate) Push(ctx context.Context, caller kernel.Caller, p Push) (PushRepo
 	if err := p.check(); err != nil {
 		return PushReport{}, err
 	}
-	report, err := p.examine()
+	report, err := g.examine(ctx, p)
 	if err != nil {
 		return PushReport{}, err
 	}
@@ -83,6 +83,18 @@ func (g *Gate) Push(ctx context.Context, caller kernel.Caller, p Push) (PushRepo
 		return PushReport{}, err
 	}
 	return report, nil
+}
+
+// examine compiles a bundle and runs its tests, one bundle at a time: however
+// many are pushed, the decisions have the other processors.
+func (g *Gate) examine(ctx context.Context, p Push) (PushReport, error) {
+	select {
+	case g.examining <- struct{}{}:
+	case <-ctx.Done():
+		return PushReport{}, kernel.Errorf(kernel.Unavailable, "another bundle is being checked").WithHint("nothing was kept; push again")
+	}
+	defer func() { <-g.examining }()
+	return p.examine()
 }
 
 // shelve adds the record of a bundle, and its entry, to a batch.

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -222,5 +223,24 @@ func TestABundleThatNobodyPushedIsFound(t *testing.T) {
 	report, err := ledger.Verify(t.Context(), h.store, ledger.Trust{Records: true})
 	if err != nil || !slices.ContainsFunc(report.List, func(f ledger.Finding) bool { return strings.Contains(f.String(), "no entry says that it was pushed") }) {
 		t.Errorf("Verify finds %v, %v", report.List, err)
+	}
+}
+
+func TestBundlesAreCheckedOneAtATime(t *testing.T) {
+	h := open(t, nil)
+	done := h.Examine()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the caller's patience is over
+	if _, err := h.Push(ctx, admin, gate.Push{Files: looking("DENY")}); !isCode(err, kernel.Unavailable) {
+		t.Errorf("Push beside another = %v, want it refused", err)
+	}
+	pushed := make(chan error, 1)
+	go func() {
+		_, err := h.Push(t.Context(), admin, gate.Push{Files: looking("DENY")})
+		pushed <- err
+	}()
+	done()
+	if err := <-pushed; err != nil {
+		t.Errorf("Push after another = %v", err)
 	}
 }
