@@ -179,7 +179,7 @@ func askPage(v gate.ApprovalView) page {
 	line("action", v.Action)
 	line("resource", strings.TrimSpace(v.Resource.Type+" "+v.Resource.ID))
 	line("why", v.Reason)
-	line("risk", string(v.Risk))
+	line("risk", v.Risk.String())
 	line("rules", strings.Join(v.Rules, ", "))
 	line("digest", v.Digest)
 	line("expires", v.Expires.UTC().Format(time.RFC3339))

@@ -82,6 +82,9 @@ func TestALinkAsksThePersonToAuthenticate(t *testing.T) {
 			if strings.Contains(got.body, "<b>") {
 				t.Error("the page takes what somebody sent for HTML")
 			}
+			if strings.Contains(got.body, `\u{`) {
+				t.Errorf("something of it is no text:\n%s", got.body)
+			}
 		}
 	}
 	if h.size() != before {
