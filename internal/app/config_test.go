@@ -72,7 +72,7 @@ func TestEverySettingComesFromEachSource(t *testing.T) {
 func same(a, b app.Config) bool {
 	hosts := strings.Join(a.Hosts, ",") == strings.Join(b.Hosts, ",")
 	a.Hosts, b.Hosts = nil, nil
-	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
+	return hosts && a.Data == b.Data && a.Policies == b.Policies && a.RequireProof == b.RequireProof && a.Proof == b.Proof && a.Listen == b.Listen && a.TLSCert == b.TLSCert &&
 		a.TLSKey == b.TLSKey && a.Dev == b.Dev && a.LogFormat == b.LogFormat && a.LogLevel == b.LogLevel && a.Server == b.Server &&
 		a.Token == b.Token && a.MinFreeMiB == b.MinFreeMiB && a.TokenFile == b.TokenFile && a.Store == b.Store && a.BudgetMS == b.BudgetMS &&
 		a.Solver == b.Solver && a.Webhooks == b.Webhooks && a.PublicURL == b.PublicURL
