@@ -240,7 +240,7 @@ func glassStep(t *testing.T, p glassPlace, deed string, done int) (glassPlace, b
 		return p, false
 	}
 	if verb[0] == "review" {
-		if verb[1] != "sre-2" || before.g.Closed() || p.g.Follows(*before.g) != "" || before.g.Follows(*p.g) == "" {
+		if verb[1] != "sre-2" || before.g.Closed() || p.g.Follows(*before.g, w.Now) != "" || p.g.Follows(*before.g, w.Now.Add(1)) == "" || before.g.Follows(*p.g, w.Now) == "" {
 			t.Errorf("%s reviews %v", verb[1], before)
 		}
 		return p, true
@@ -303,7 +303,7 @@ func TestAGlassThatIsHalfThereIsNone(t *testing.T) {
 		if _, err := approval.DecodeGlass(value); err == nil {
 			t.Errorf("a glass %s was read", name)
 		}
-		if half.Follows(g) == "" && name != "without a review" {
+		if half.Follows(g, w.Now) == "" && name != "without a review" {
 			t.Errorf("a glass %s follows it", name)
 		}
 	}

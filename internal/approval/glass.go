@@ -73,6 +73,16 @@ func (g Glass) Far() (n int) {
 	return n
 }
 
+// Closes counts the reviews that a glass closes as what becomes of another.
+func (g Glass) Closes(before Glass) (n int) {
+	for i, r := range g.Reviews {
+		if r.closed() && i < len(before.Reviews) && !before.Reviews[i].closed() {
+			n++
+		}
+	}
+	return n
+}
+
 // Late lists the workflows whose review is overdue at an instant.
 func (g Glass) Late(now time.Time) (workflows []string) {
 	for _, r := range g.Reviews {
@@ -145,8 +155,9 @@ func (g Glass) Review(c *Case, q Question, f Finding) (Glass, error) {
 	return g, nil
 }
 
-// Follows says what is wrong with a glass as what becomes of another, or "".
-func (g Glass) Follows(before Glass) string {
+// Follows says what is wrong with a glass as what becomes of another at an
+// instant, or "".
+func (g Glass) Follows(before Glass, now time.Time) string {
 	if g.ID != before.ID || g.Agent != before.Agent || g.Action != before.Action || g.By != before.By || g.Reason != before.Reason ||
 		!g.At.Equal(before.At) || g.Answer != before.Answer || len(g.Reviews) != len(before.Reviews) {
 		return "it changes what was done"
@@ -158,6 +169,8 @@ func (g Glass) Follows(before Glass) string {
 			return "it changes who has to look at it, or when"
 		case was.closed() && (r.By != was.By || !r.At.Equal(was.At) || r.Justified != was.Justified || r.Note != was.Note):
 			return "it changes a review that was closed"
+		case !was.closed() && r.closed() && !r.At.Equal(now):
+			return "a review was closed at another instant than it says"
 		}
 	}
 	return ""

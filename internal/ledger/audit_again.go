@@ -105,9 +105,29 @@ func (a *audit) decidedAgain(c *consent, row store.Entry, p *replay) error {
 		}
 	}
 	if q.Code == approval.GlassBroken {
-		return q.MayBreak(the, q.By, nil) // whether a review was overdue is looked at apart
+		return c.brokenAgain(the, q, verdict)
 	}
 	return lacks(q.Count(the, automatic))
+}
+
+// brokenAgain says why a glass could not be broken as it was, or nil: somebody
+// who may, with a reason, and with the reviews that the policy of then asks for.
+// Whether a review was overdue is looked at apart.
+func (c *consent) brokenAgain(the *approval.Case, q approval.Question, verdict kernel.Verdict) error {
+	_, due, err := q.Break(the, q.By, q.Reason, nil, verdict, false)
+	if err != nil {
+		return err
+	}
+	due.Answer = q.Answer
+	for _, p := range c.glass {
+		if p.Glass.Change != GlassBroken {
+			continue
+		}
+		if wrong := p.Glass.Glass.Follows(due, p.Instant); wrong != "" {
+			return fmt.Errorf("the policy of then has its glass otherwise: %s", wrong)
+		}
+	}
+	return nil
 }
 
 // lacks says what the workflows of a question lack.

@@ -310,7 +310,7 @@ func policy(old, new string) string {
 // do not allow, each is named.
 func TestAnAuditCountsTheVotesAgain(t *testing.T) {
 	const short = "had no quorum: "
-	glass := policy("auto:", "break_glass: {of: [{role: lead}], expires: 1h, review: {of: [{role: auditor}], within: 1h}}\nauto:")
+	glass := policy("auto:", "break_glass: {of: [{role: lead}], expires: 1h, review: {of: [{role: sre}, {team_of: resource.owner_team}], within: 1h}}\nauto:")
 	canary := `&& params.strategy == "canary"`
 	for _, c := range []struct {
 		name string
@@ -355,6 +355,9 @@ func TestAnAuditCountsTheVotesAgain(t *testing.T) {
 		{"a glass that whoever owns the agent breaks", consent{votes: "!lead", policy: glass, after: person(`{"owner": "owner"`, `{"owner": "lead"`)}, "lead may not break the glass"},
 		{"a glass that lasted a minute, after two", consent{votes: "!lead", minutes: 2, policy: strings.Replace(glass, "expires: 1h", "expires: 1m", 1)}, "let it be broken until"},
 		{"a glass where there is none", consent{votes: "!lead"}, "lets nobody"},
+		{"a glass that others review than the policy asks", consent{votes: "!lead", policy: strings.Replace(glass, "review: {of: [{role: sre}, ", "review: {of: [{role: lead}, ", 1)}, "it changes who has to look at it, or when"},
+		{"a glass whose review is due later than the policy asks", consent{votes: "!lead", policy: strings.Replace(glass, "within: 1h", "within: 5m", 1)}, "it changes who has to look at it, or when"},
+		{"a glass with a reason that is too short", consent{votes: "!lead", policy: strings.Replace(glass, "break_glass: {", "break_glass: {min_reason: 40, ", 1)}, "a reason has at least 40 characters"},
 		{"a glass of what is denied by then", consent{
 			votes: "!lead", code: kernel.CodeBreakGlass, policy: strings.Replace(glass, "approval: pair}", "approval: pair}\n  - {id: never, match: {action: deploy}, effect: DENY, reason: No.}", 1),
 		}, "it was denied by then: No."},

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -14,12 +15,16 @@ import (
 func (a *audit) glass(c *consent, end *placed) {
 	q := settlement(end)
 	broken := 0
-	for _, p := range c.glass {
+	before := approval.Glass{}
+	for _, p := range c.farther() {
 		g := p.Glass.Glass
 		if p.Glass.Change != GlassBroken {
+			a.follows(p, before)
 			a.reviewed(c, p)
+			before = g
 			continue
 		}
+		before = g
 		broken++
 		switch {
 		case broken > 1:
@@ -35,6 +40,27 @@ func (a *audit) glass(c *consent, end *placed) {
 	}
 	if q.Code == approval.GlassBroken && broken == 0 {
 		a.entry(end.shard, end.seq, "approval %s was approved as one whose glass was broken, and no entry says by whom", q.ID)
+	}
+}
+
+// farther lists what became of a glass in the order in which it did, which shards
+// do not tell: every review that is closed takes it farther.
+func (c *consent) farther() []placed {
+	list := slices.Clone(c.glass)
+	slices.SortStableFunc(list, func(x, y placed) int {
+		return cmp.Or(cmp.Compare(x.Glass.Glass.Far(), y.Glass.Glass.Far()), x.Instant.Compare(y.Instant))
+	})
+	return list
+}
+
+// follows checks that an entry is what may come after another about a glass.
+func (a *audit) follows(p placed, before approval.Glass) {
+	wrong := "no entry says that it was broken"
+	if before.ID != "" {
+		wrong = p.Glass.follows(before, p.Instant)
+	}
+	if wrong != "" {
+		a.entry(p.shard, p.seq, "the glass of approval %s: %s", p.Glass.Glass.ID, wrong)
 	}
 }
 
@@ -56,12 +82,10 @@ func (a *audit) reviewed(c *consent, p placed) {
 		}
 		return
 	}
-	closed := 0
 	for _, r := range g.Reviews {
 		if r.By == "" || !r.At.Equal(p.Instant) {
 			continue
 		}
-		closed++
 		a.by(p, r.By, "the review of approval %s was closed by %s with %q, which does not stand for them", g.ID)
 		switch {
 		case r.By == g.By, r.By == c.asked.Decision.Opened.Asker:
@@ -69,9 +93,6 @@ func (a *audit) reviewed(c *consent, p placed) {
 		case always(a.asOf(r.By, p.Instant), func(w was) bool { return w.Kind != registry.Person && w.Kind != registry.Service }):
 			a.entry(p.shard, p.seq, "the review of approval %s was closed by %s, who is no person or service of the registry", g.ID, r.By)
 		}
-	}
-	if closed == 0 {
-		a.entry(p.shard, p.seq, "the review of approval %s is said to be closed, and nobody closed it", g.ID)
 	}
 }
 

@@ -27,8 +27,19 @@ func tellGlass() *story {
 	return s
 }
 
+// pairs gives the glass a second review, which stays open.
+func (s *story) pairs() {
+	for _, e := range append([]ledger.Entry{s.second}, s.more...) {
+		g := &e.Glass.Glass
+		second := g.Reviews[0]
+		second.Workflow, second.By, second.At, second.Note = "other", "", time.Time{}, ""
+		g.Reviews = append(g.Reviews, second)
+	}
+}
+
 func reviewedBy(g approval.Glass, token, by string, at time.Time) ledger.Entry {
 	g.Reviews = append([]approval.Review(nil), g.Reviews...)
+	g.Reviews[0].Of = append([]approval.Reviewer(nil), g.Reviews[0].Of...)
 	g.Reviews[0].By, g.Reviews[0].At, g.Reviews[0].Note = by, at, "seen"
 	return ledger.Entry{Instant: at, Node: "node-1", Batch: "d", Caller: token, Glass: &ledger.GlassChange{Change: ledger.GlassReviewed, Glass: g}}
 }
@@ -80,6 +91,27 @@ func TestAnAuditNamesEveryBrokenPromiseOfGlasses(t *testing.T) {
 			s.more = []ledger.Entry{reviewedBy(*glass(s), "token:V9", "person-009", toldAt.Add(3*time.Minute))}
 		}, "who is no person or service"},
 		{"reviewed without anybody", func(s *story) { s.more[0].Glass.Glass = *glass(s) }, "and nobody closed it"},
+		{"a review that closed at another instant", func(s *story) { s.more[0].Glass.Glass.Reviews[0].At = toldAt.Add(150 * time.Second) }, "at another instant than it says"},
+		{"a second review closed beside the first, of another instant", func(s *story) {
+			s.pairs()
+			g := &s.more[0].Glass.Glass
+			g.Reviews[1].By, g.Reviews[1].At, g.Reviews[1].Note = "person-002", toldAt.Add(150*time.Second), "seen"
+		}, "at another instant than it says"},
+		{"a review closed by what says that it is overdue", func(s *story) {
+			s.pairs()
+			at := toldAt.Add(2 * time.Hour)
+			e := reviewedBy(*glass(s), "token:V1", "person-001", at)
+			e.Glass.Change = ledger.GlassOverdue
+			s.more = []ledger.Entry{e}
+		}, "closes a review, and says that it is overdue"},
+		{"a review that is closed otherwise later", func(s *story) {
+			s.pairs()
+			later := reviewedBy(s.more[0].Glass.Glass, "token:V2", "person-001", toldAt.Add(4*time.Minute))
+			later.Glass.Glass.Reviews[1] = later.Glass.Glass.Reviews[0]
+			later.Glass.Glass.Reviews[1].Workflow = "other"
+			s.more = append(s.more, later)
+		}, "it changes a review that was closed"},
+		{"reviews that are others later", func(s *story) { s.more[0].Glass.Glass.Reviews[0].Of[0].Name = "approver" }, "it changes who has to look at it"},
 		{"overdue before its time", func(s *story) {
 			s.more = []ledger.Entry{{Instant: toldAt.Add(3 * time.Minute), Node: "node-1", Batch: "d", Caller: "node-1", Glass: &ledger.GlassChange{Change: ledger.GlassOverdue, Glass: *glass(s)}}}
 		}, "is said to be overdue, and is not"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/approval"
@@ -35,7 +36,7 @@ func (p *approvalPast) glass(e Entry) (problems []string) {
 	case change != GlassBroken && !known:
 		wrong = "no entry says that it was broken"
 	case change != GlassBroken:
-		wrong = g.Follows(before)
+		wrong = e.Glass.follows(before, e.Instant)
 	}
 	if wrong == "" && change == GlassOverdue && len(g.Late(e.Instant)) == 0 {
 		wrong = "no review of it is overdue"
@@ -45,6 +46,20 @@ func (p *approvalPast) glass(e Entry) (problems []string) {
 	}
 	p.glasses[g.ID] = g
 	return problems
+}
+
+// follows says what is wrong with a change as what comes after a glass, or "".
+func (c *GlassChange) follows(before approval.Glass, now time.Time) string {
+	wrong, closes := c.Glass.Follows(before, now), c.Glass.Closes(before)
+	switch {
+	case wrong != "":
+		return wrong
+	case c.Change == GlassReviewed && closes == 0:
+		return "a review is said to be closed, and nobody closed it"
+	case c.Change == GlassOverdue && closes > 0:
+		return "it closes a review, and says that it is overdue"
+	}
+	return ""
 }
 
 // farthest keeps the latest that entries of any order say of a broken glass:
