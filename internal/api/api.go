@@ -76,7 +76,7 @@ type Check struct {
 // Limits bound what a client can make the server do. Zero members have the
 // defaults given here.
 type Limits struct {
-	InFlight int           // calls at a time, without probes; more are 503 at once; 512. One caller has three quarters
+	InFlight int           // calls at a time, without probes, votes and pages; more are 503 at once; 512. One caller has three quarters
 	Bodies   int           // bytes of bodies at a time; more are 503 before they are read; 64 MiB, and not below 2 MiB. One caller has half
 	Header   time.Duration // to receive the head of a request; 5 s
 	Body     time.Duration // to receive its body; 10 s
@@ -112,14 +112,18 @@ const (
 	ballotsEach   = 8
 )
 
+// pagesInFlight bounds calls of pages, whose callers are nobody until their form
+// was read: strangers have no part in what decisions and votes need.
+const pagesInFlight = 64
+
 // A door is the handler that New returns.
 type door struct {
 	cfg    Config
 	hosts  map[string]bool
 	routes table
 
-	calls, probes, votes, drains   lane
-	places, ballots, bodies, waits shares
+	calls, probes, votes, pages, drains lane
+	places, ballots, bodies, waits      shares
 
 	stopping context.Context // ends when the server stops
 	stop     context.CancelFunc
@@ -160,6 +164,7 @@ func New(cfg Config) (http.Handler, error) {
 		drains:  make(lane, cfg.Limits.InFlight),
 		probes:  make(lane, probesInFlight),
 		votes:   make(lane, votesInFlight),
+		pages:   make(lane, pagesInFlight),
 		places:  shares{total: int64(cfg.Limits.InFlight), each: int64(cfg.Limits.InFlight - cfg.Limits.InFlight/4)},
 		ballots: shares{total: votesInFlight, each: ballotsEach},
 		bodies:  shares{total: int64(cfg.Limits.Bodies), each: int64(cfg.Limits.Bodies / 2)},

@@ -110,6 +110,8 @@ func (d *door) pass(c *call) (reply, error) {
 		lane = d.probes
 	case route.vote:
 		lane = d.votes
+	case route.page:
+		lane = d.pages
 	}
 	if !lane.enter() {
 		return reply{}, kernel.Errorf(kernel.Unavailable, "too many requests are under way").WithHint("ask again in a second")
@@ -154,7 +156,7 @@ func (d *door) admit(c *call) (reply, error) {
 func (d *door) share(c *call) error {
 	places := &d.places
 	switch {
-	case c.route.probe:
+	case c.route.probe, c.route.page:
 		return nil
 	case c.route.vote:
 		places = &d.ballots

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/strixlabs/execution-kernel"
+	"github.com/strixlabs/execution-kernel/internal/api"
 	"github.com/strixlabs/execution-kernel/internal/link"
 	"github.com/strixlabs/execution-kernel/internal/token"
 )
@@ -211,4 +212,42 @@ func TestARevokedTokenHasNoVoteOnAPage(t *testing.T) {
 	must(t, err)
 	must(t, h.gate.RevokeToken(t.Context(), admin, tok.ID))
 	isPage(t, "a revoked token", h.form(path, "token", secret, "do", "approve"), http.StatusUnauthorized, "unauthenticated")
+}
+
+// TestStrangersOnPagesTakeNoPlaceOfDecisions: whoever sends a form slowly, and is
+// nobody yet, keeps neither decisions nor probes waiting.
+func TestStrangersOnPagesTakeNoPlaceOfDecisions(t *testing.T) {
+	f, entered, release := busy()
+	s := serve(t, api.Config{Kernel: f}, func(c *api.Config) { c.Limits.InFlight = 4 })
+	slow := func() *wire {
+		w := s.dial()
+		w.send("POST /a/01JD9XQ4M0000000000000000A HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n")
+		return w
+	}
+	for range 64 {
+		slow()
+	}
+	isPage(t, "a form too many", s.untilAnswered(slow), http.StatusServiceUnavailable, "UNAVAILABLE")
+	answers := make(chan answer, 3)
+	for range 3 {
+		go func() {
+			r := s.request("POST", "/v1/decisions", deployTo("development", ""))
+			r.Header.Set("Authorization", "Bearer gateway")
+			answers <- s.do(r)
+		}()
+		select {
+		case <-entered:
+		case a := <-answers:
+			t.Fatalf("a decision meanwhile: %d %s", a.status, a.body)
+		}
+	}
+	close(release)
+	for range 3 {
+		if a := <-answers; a.status != http.StatusOK {
+			t.Errorf("a decision meanwhile: %d %s", a.status, a.body)
+		}
+	}
+	if a := s.do(s.request("GET", "/healthz", "")); a.status != http.StatusOK {
+		t.Errorf("health: %d", a.status)
+	}
 }

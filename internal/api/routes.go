@@ -21,7 +21,7 @@ type route struct {
 	door         string        // it decides: the door's name, in the log and for refusals
 	probe        bool          // has the probes' lane
 	vote         bool          // has the votes' lane
-	page         bool          // is for browsers: answers are pages, and the body is a form
+	page         bool          // has the pages' lane and is for browsers: answers are pages, and the body is a form
 	serve        func(*door, *call) (reply, error)
 }
 
