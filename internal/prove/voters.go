@@ -31,7 +31,7 @@ func electorates(b *pdl.Bundle) map[string]electorate {
 			continue
 		}
 		for _, v := range r.Votes {
-			if vote := v.As + " when " + oneLine(v.When.Source); !slices.Contains(e.auto, vote) {
+			if vote := v.As + " when " + meaning(b, v.When); !slices.Contains(e.auto, vote) {
 				e.auto = append(e.auto, vote)
 			}
 		}
@@ -40,8 +40,6 @@ func electorates(b *pdl.Bundle) map[string]electorate {
 	}
 	return list
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // covers reports that whoever satisfies e satisfies the other as well, as far
 // as that can be read off both: as many votes, of no others, no later, with all
@@ -97,7 +95,7 @@ func content(v reflect.Value) any {
 		return list
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[pdl.Condition]() {
-			return oneLine(v.FieldByName("Source").String())
+			return v.FieldByName("Source").String()
 		}
 		list := []any{}
 		for i := range v.NumField() {
