@@ -56,7 +56,7 @@ func (c *cli) approvalsListCommand() *cobra.Command {
 			}
 			fmt.Fprintln(w, "ID\tSTATE\tAGENT\tRISK\tEXPIRES\tMISSING")
 			for _, a := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, cell(a.Agent), a.RiskLevel, a.ExpiresAt.UTC().Format(time.RFC3339), cell(missing(a)))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, cell(a.Agent), a.RiskLevel, a.ExpiresAt.UTC().Format(time.RFC3339), cell(waits(a)))
 			}
 			return w.Flush()
 		}),
@@ -67,6 +67,14 @@ func (c *cli) approvalsListCommand() *cobra.Command {
 	cmd.Flags().Var(newText("open|overdue", &q.Review), "review", "only what somebody allowed alone and whose review is open or overdue")
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// waits says what an approval waits for: votes, or what allowed it for a review.
+func waits(a client.Approval) string {
+	if a.Broken != nil && a.Broken.MayReview {
+		return "your review"
+	}
+	return missing(a)
 }
 
 // missing says what an approval takes yet.
@@ -141,8 +149,23 @@ func (c *cli) showApproval(a client.Approval) error {
 		line("now", a.Now.Decision+": "+a.Now.Reason)
 		line("changed", strings.Join(a.Now.Changed, "; "))
 	}
-	line("you", map[bool]string{true: "may vote", false: a.MayNot}[a.MayVote])
+	line("you", standing(a))
 	return w.Flush()
+}
+
+// standing says what somebody may do about an approval, or why they may not vote.
+func standing(a client.Approval) string {
+	switch {
+	case a.Broken != nil && a.Broken.MayReview:
+		return "may review"
+	case a.BreakGlass != nil && a.BreakGlass.May && a.MayVote:
+		return "may vote, or break the glass"
+	case a.BreakGlass != nil && a.BreakGlass.May:
+		return "may break the glass; " + a.MayNot
+	case a.MayVote:
+		return "may vote"
+	}
+	return a.MayNot
 }
 
 // asker is who asked: of a token its name, which people know, before its id.

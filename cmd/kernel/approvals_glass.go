@@ -55,6 +55,9 @@ func (c *cli) reviewCommand() *cobra.Command {
 		if outcome == "" || note == "" {
 			return misuse("a review has an outcome and a note").WithHint("kernel approvals review %s --outcome justified --note TEXT", args[0])
 		}
+		if err := oneOf("--outcome", outcome, []string{"justified", "unjustified"}); err != nil {
+			return err
+		}
 		a, err := k.Review(ctx, args[0], outcome == "justified", note)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,6 +25,7 @@ with the folder's admin token, or the one at --server.
 --wait waits until people answered what asks them, and prints the decision that they
 allowed, with its grant; without an answer in time the one that asked, which stays
 open: kernel decisions show ID --wait waits on, kernel approvals cancel ID withdraws it.
+A kernel that is started again meanwhile is asked again.
 
 --batch asks about up to 1,000 requests at once, one a line or as {"requests":
 […]}, and prints an answer a line in their order: a decision, or {"error": …}.
@@ -123,10 +125,15 @@ func (c *cli) answered(ctx context.Context, k *client.Client, d kernel.Decision,
 	if wait > 0 && d.Approval != nil {
 		limited, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
-		later, err := k.Await(limited, d)
+		if !d.Approval.Settled() {
+			fmt.Fprintf(c.stderr, "waiting up to %s for people: kernel approvals show %s\n", wait, safe(d.ID))
+		}
+		later, err := c.await(limited, k, d)
 		switch {
 		case err == nil:
 			d = later
+		case gone(err):
+			return kernel.Errorf(kernel.Unavailable, "%v", err).WithHint("decision %s was asked, and waits for people: kernel decisions show %s --wait %s goes on", d.ID, d.ID, wait)
 		case ctx.Err() != nil || limited.Err() == nil:
 			return err
 		default: // nobody answered in time
@@ -134,6 +141,33 @@ func (c *cli) answered(ctx context.Context, k *client.Client, d kernel.Decision,
 		}
 	}
 	return orCode(c.printJSON(d), d.Decision)
+}
+
+// awaitPause is how long a kernel that does not answer is left alone.
+const awaitPause = time.Second
+
+// await waits until people answered. A kernel that is started again meanwhile
+// still knows what was asked.
+func (c *cli) await(ctx context.Context, k *client.Client, asked kernel.Decision) (kernel.Decision, error) {
+	for said := false; ; said = true {
+		d, err := k.Await(ctx, asked)
+		if !gone(err) {
+			return d, err
+		}
+		if !said {
+			fmt.Fprintf(c.stderr, "no kernel answers; asking again until the time is over\n")
+		}
+		select {
+		case <-time.After(awaitPause):
+		case <-ctx.Done():
+			return d, err
+		}
+	}
+}
+
+// gone reports that no kernel is there, not that somebody waits no longer.
+func gone(err error) bool {
+	return errors.Is(err, client.ErrUnreachable) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
 func (c *cli) dryRun(ctx context.Context, k *client.Client, req kernel.Request) error {

@@ -13,7 +13,7 @@ import (
 
 // limitFlag adds the flag that limits the values of a capability.
 func limitFlag(f *pflag.FlagSet, limits *[]string) {
-	f.StringArrayVar(limits, "limit", nil, "what a value may be at most, a `PATH={max: N}` as in a file: min, max, in or prefix; may be repeated")
+	f.StringArrayVar(limits, "limit", nil, "what bounds a value, a `PATH={max: N}` as in a file: min, max, in or prefix; may be repeated")
 }
 
 // limitsTree reads limits, each written PATH={max: 100}, as in a file.

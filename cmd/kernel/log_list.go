@@ -62,7 +62,7 @@ list only "kernel log verify" tells.`,
 	}
 	settingFlags(cmd, "data", "store")
 	f := cmd.Flags()
-	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access, registry, bundle, grant, grantkey, witness")
+	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access, registry, bundle, event, grant, grantkey, witness, approval, breakglass")
 	f.StringVar(&s.agent, "agent", "", "only decisions about the agent `ID`")
 	f.StringVar(&s.action, "action", "", "only decisions on this `ACTION`")
 	f.StringVar(&s.decision, "decision", "", "only this `DECISION`: ALLOW, DENY or REQUIRE_APPROVAL")

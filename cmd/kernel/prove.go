@@ -199,8 +199,9 @@ func (c *cli) proveDiffCommand() *cobra.Command {
 		Short: "Say for which requests two versions of a policy differ",
 		Long: `Say for each action whether the newer policy is equivalent, stricter, looser or
 incomparable: in what is allowed at once, in what is allowed at once or after
-approvals, in how many approvals it takes, and in who may vote. Each change comes
-with one request that shows it. OLD and NEW are folders or files.
+approvals, in how many approvals it takes, in who may vote, and in who may break
+the glass. Each change comes with one request that shows it. OLD and NEW are
+folders or files.
 
 Without --fail-on it exits with 0. With --fail-on more-permissive it exits with
 1 where something is looser, with --fail-on any where anything differs, and

@@ -115,7 +115,7 @@ func (d *door) votePage(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	caller, err := d.cfg.Kernel.Authenticate(form["token"])
+	caller, err := d.cfg.Kernel.Authenticate(strings.TrimSpace(form["token"]))
 	if err != nil {
 		return reply{}, err
 	}

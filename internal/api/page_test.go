@@ -79,7 +79,7 @@ func TestALinkAsksThePersonToAuthenticate(t *testing.T) {
 		r.Header.Set("Sec-Fetch-Dest", "document")
 		got := h.do(r)
 		if method == "GET" {
-			isPage(t, "the page", got, http.StatusOK, a.ID, "agent-001", "deploy_service", a.Digest, `"version": "<b>1.4.2"`, `value="approve"`)
+			isPage(t, "the page", got, http.StatusOK, a.ID, `risk</th><td>high</td>`, "agent-001", "deploy_service", a.Digest, `"version": "<b>1.4.2"`, `value="approve"`)
 			if strings.Contains(got.body, "<b>") {
 				t.Error("the page takes what somebody sent for HTML")
 			}

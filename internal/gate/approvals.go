@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -135,15 +136,33 @@ func (g *Gate) Approvals(ctx context.Context, caller kernel.Caller, q ApprovalQu
 // Listed is [Gate.Approvals] for whoever is on record as reading already: one
 // who follows what changes.
 func (g *Gate) Listed(ctx context.Context, caller kernel.Caller, q ApprovalQuery) ([]ApprovalView, error) {
-	kind := recordApproval
+	list := []ApprovalView{}
+	for _, kind := range q.kinds() {
+		more, err := g.listedAs(ctx, caller, q, kind)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	slices.SortStableFunc(list, func(a, b ApprovalView) int { return cmp.Compare(a.ID, b.ID) })
+	return list[max(0, len(list)-q.Limit):], nil // the latest
+}
+
+// kinds are those of the records that a query has to read.
+func (q ApprovalQuery) kinds() []string {
 	switch {
 	case q.Review != "":
-		kind = recordGlassOpen
-	case q.State == approval.Pending || q.Mine:
-		kind = recordDue // has the pending ones alone
+		return []string{recordGlassOpen}
+	case q.State == approval.Pending:
+		return []string{recordDue} // has the pending ones alone
+	case q.Mine:
+		return []string{recordGlassOpen, recordDue} // in this order none is seen twice
 	}
+	return []string{recordApproval}
+}
+
+func (g *Gate) listedAs(ctx context.Context, caller kernel.Caller, q ApprovalQuery, kind string) (list []ApprovalView, err error) {
 	program := g.program.Load()
-	list := []ApprovalView{}
 	for rec, err := range g.cfg.Store.Records(ctx, kind, "") {
 		if err != nil {
 			return nil, unavailable("the approvals could not be read")

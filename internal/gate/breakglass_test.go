@@ -80,6 +80,11 @@ func TestOnePersonBreaksTheGlassAndAnotherReviewsIt(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Broken.By != "person-004" || list[0].Broken.Overdue || !list[0].Broken.MayReview {
 		t.Errorf("Approvals = %+v, %v", list, err)
 	}
+	for who, want := range map[string]int{"person-006": 1, "person-004": 0} {
+		if mine, err := h.Approvals(t.Context(), voter(who), gate.ApprovalQuery{Mine: true, Limit: 10}); err != nil || len(mine) != want || want == 1 && !mine[0].Broken.MayReview {
+			t.Errorf("what is for %s: %+v, %v, want %d", who, mine, err, want)
+		}
+	}
 	if list, err = h.Approvals(t.Context(), admin, gate.ApprovalQuery{Review: gate.ReviewOverdue, Limit: 10}); err != nil || len(list) != 0 {
 		t.Errorf("Approvals = %+v, %v", list, err)
 	}

@@ -93,8 +93,10 @@ const (
 // selects reports whether an approval is one that a query is for.
 func (q ApprovalQuery) selects(v ApprovalView) bool {
 	switch {
-	case q.State != "" && v.State != q.State, q.Mine && q.Review == "" && !v.MayVote:
+	case q.State != "" && v.State != q.State:
 		return false
+	case q.Review == "" && q.Mine:
+		return v.MayVote || v.Broken != nil && v.Broken.MayReview
 	case q.Review == "":
 		return true
 	case v.Broken == nil || !slices.ContainsFunc(v.Broken.Reviews, func(r ReviewView) bool { return r.By == "" }):

@@ -80,7 +80,7 @@ func (g *Gate) Authenticate(secret string) (kernel.Caller, error) {
 	g.tokens.mu.RUnlock()
 	if !known || !token.Plausible(secret) {
 		return kernel.Caller{}, kernel.Errorf(kernel.Unauthenticated, "unknown token").
-			WithHint("send Authorization: Bearer kt_… with a token from `kernel tokens create`")
+			WithHint("send one from `kernel tokens create`, whole: kt_…")
 	}
 	caller, err := v.Caller(g.instant())
 	if err == nil {
