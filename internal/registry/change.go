@@ -105,7 +105,12 @@ func (s *Snapshot) Lend(d Delegation, now time.Time) ([]Record, error) {
 	if !d.Expires.After(now) {
 		return nil, kernel.Errorf(kernel.Invalid, "it would have ended already").At("$.expires")
 	}
-	if wider := d.Within(*whole); wider != "" {
+	switch wider := d.Within(*whole); wider {
+	case "":
+	case widerLimit(d.Limits, whole.Limits):
+		return nil, kernel.Errorf(kernel.Invalid, "%s has %s with %s, and the delegation has no limit within that", d.From, d.Of, wider).
+			WithHint("lend every limit again, the same or a narrower one; of {min: 1, max: 100} both bounds")
+	default:
 		return nil, kernel.Errorf(kernel.Invalid, "%s of the delegation is beyond what %s has by %s", wider, d.From, d.Of).
 			WithHint("lend what is narrower, ends no later and may be lent on less often")
 	}
