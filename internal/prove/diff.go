@@ -45,8 +45,9 @@ func (p *pair) search(ctx context.Context, words string, f *smt.Term, holds func
 }
 
 // compare answers the questions about the cells of each action, and puts
-// together the answers for one action.
-func (p *Prover) compare(ctx context.Context, a, b *Policy, questions int, ask func(context.Context, *pair) ([]Result, error)) (actions []string, answers [][]Result, err error) {
+// together the answers for one action. What a doubt is about is every so manyth
+// question, from the first on.
+func (p *Prover) compare(ctx context.Context, a, b *Policy, questions int, d doubt, every int, ask func(context.Context, *pair) ([]Result, error)) (actions []string, answers [][]Result, err error) {
 	cells := formula.Cells(a.bundle, b.bundle)
 	results := make([][]Result, len(cells))
 	err = p.parallel(ctx, len(cells), func(ctx context.Context, d *desk, part int) (err error) {
@@ -66,6 +67,7 @@ func (p *Prover) compare(ctx context.Context, a, b *Policy, questions int, ask f
 		return nil, nil, err
 	}
 	for i, cell := range cells {
+		d.apply(cell, results[i], every)
 		if n := len(actions); n == 0 || actions[n-1] != cell.Action {
 			actions, answers = append(actions, cell.Action), append(answers, results[i])
 			continue
@@ -103,7 +105,7 @@ func (p *Prover) diff(ctx context.Context, older, newer *Policy) ([]Change, erro
 	for _, k := range used(older, newer) {
 		aspects = append(aspects, k.aspect)
 	}
-	actions, answers, err := p.compare(ctx, older, newer, 2*len(aspects), func(ctx context.Context, p *pair) ([]Result, error) { return p.differences(ctx) })
+	actions, answers, err := p.compare(ctx, older, newer, 2*len(aspects), believes(newer, older), 2, func(ctx context.Context, p *pair) ([]Result, error) { return p.differences(ctx) })
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +215,7 @@ func (p *pair) fewer(a, b formula.Decision) *smt.Term {
 }
 
 func (p *Prover) equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
-	return p.byAction(ctx, a, b, func(ctx context.Context, p *pair) (Result, error) {
+	return p.byAction(ctx, a, b, believes(a, b).either(believes(b, a)), func(ctx context.Context, p *pair) (Result, error) {
 		differ, short := p.e.Differ(p.e.View(0, p.a, false, p.b), p.e.View(1, p.b, false, p.a)), append(p.shorter(), p.voters()...)
 		for _, d := range short {
 			differ = p.e.Or(differ, d.f)
@@ -227,7 +229,7 @@ func (p *Prover) equiv(ctx context.Context, a, b *Policy) ([]Result, error) {
 // narrower also holds a child to what its parent obliges to: a rule that is
 // narrowed may have set a constraint beside another that allows as well.
 func (p *Prover) narrower(ctx context.Context, child, parent *Policy) ([]Result, error) {
-	return p.byAction(ctx, child, parent, func(ctx context.Context, p *pair) (Result, error) {
+	return p.byAction(ctx, child, parent, believes(child, parent), func(ctx context.Context, p *pair) (Result, error) {
 		e := p.e
 		differ := e.Differ(e.View(0, p.a, true, p.b), e.View(1, p.b, true, p.a))
 		return p.search(ctx, "not denied, and decided otherwise than before", e.And(e.Not(p.a.Deny), differ), func(child, parent kernel.Verdict) bool {
@@ -254,7 +256,7 @@ func (p *pair) described(r Result, err error) (Result, error) {
 }
 
 func (p *Prover) subset(ctx context.Context, child, parent *Policy) ([]Result, error) {
-	return p.byAction(ctx, child, parent, func(ctx context.Context, p *pair) (Result, error) {
+	return p.byAction(ctx, child, parent, believes(child, parent), func(ctx context.Context, p *pair) (Result, error) {
 		e, easier := p.e, p.voters()[1] // for the child than for its parent
 		beyond := e.Or(easier.f, e.And(p.a.Allow, e.Not(p.b.Allow)), e.And(p.a.Ask, p.b.Deny), e.And(p.a.Ask, p.b.Ask, p.fewer(p.a, p.b)))
 		shortcuts := used(p.policies...)
@@ -269,8 +271,8 @@ func (p *Prover) subset(ctx context.Context, child, parent *Policy) ([]Result, e
 }
 
 // byAction answers one question for every action.
-func (p *Prover) byAction(ctx context.Context, a, b *Policy, ask func(context.Context, *pair) (Result, error)) ([]Result, error) {
-	actions, answers, err := p.compare(ctx, a, b, 1, func(ctx context.Context, p *pair) ([]Result, error) {
+func (p *Prover) byAction(ctx context.Context, a, b *Policy, d doubt, ask func(context.Context, *pair) (Result, error)) ([]Result, error) {
+	actions, answers, err := p.compare(ctx, a, b, 1, d, 1, func(ctx context.Context, p *pair) ([]Result, error) {
 		r, err := ask(ctx, p)
 		return []Result{r}, err
 	})
