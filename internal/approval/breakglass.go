@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func (q Question) unbreakable(c *Case, workflow, id string) string {
 	case !slices.ContainsFunc(w.BreakGlass.Of, func(v pdl.Voter) bool { return c.is(id, v) }):
 		return "the workflow " + workflow + " lets others"
 	}
-	return q.unfit(c, w, id)
+	return cmp.Or(q.unfit(c, w, id), c.unable(id))
 }
 
 func (q Question) breakableUntil(w pdl.Approval) time.Time {

@@ -51,6 +51,8 @@ func TestSeparationHoldsForGlasses(t *testing.T) {
 		{"whoever lent the capability", func(w *world) { w.glass("principal lender", "role sre"); w.apart("delegator") }, "lender", "lent the capability", "", ""},
 		{"whoever wrote the policy", func(w *world) { w.glass("principal author", "role sre"); w.apart("policy_author") }, "author", "pushed the policy", "", ""},
 		{"an agent", func(w *world) { w.glass("principal agent-003", "role sre") }, "agent-003", "agents do not vote", "", ""},
+		{"who has not the role of voters", func(w *world) { w.glass("principal guest", "role sre") }, "guest", "has the role approver", "", ""},
+		{"reviewed by who has not the role of voters", func(w *world) { w.glass("role lead", "principal guest") }, "lead", "", "guest", "has the role approver"},
 		{"with a second workflow that lets them", func(w *world) {
 			w.workflows["v"] = w.workflows["w"]
 		}, "lead", "", "sre-2", ""},

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,7 +112,7 @@ func (g Glass) MayReview(c *Case, q Question, id string) error {
 }
 
 func (g Glass) unfit(c *Case, q Question, id string) string {
-	if why := c.nobody(id); why != "" {
+	if why := cmp.Or(c.nobody(id), c.unable(id)); why != "" {
 		return why
 	}
 	if c.same(id, g.By) {

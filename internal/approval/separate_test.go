@@ -146,7 +146,7 @@ func dutiesOfSeveral() []duty {
 		{"who is barred in one votes in the other", func(w *world) { w.workflow("w", 1, "role sre", "agent.owner"); w.workflow("x", 1, "role sre") }, "owner", nil, "1 more vote"},
 		{"one vote against ends both", two, "sre-1 -lead", nil, "REJECTED"},
 		{"after the end nobody votes", two, "-lead sre-1", map[string]string{"sre-1": "REJECTED already"}, "REJECTED"},
-		{"rules that name no workflow ask approvers", func(w *world) { delete(w.workflows, "w"); w.workflow("", 1, "role lead") }, "sre-2 sre-1", map[string]string{"sre-2": others}, "APPROVED"},
+		{"rules that name no workflow ask approvers", func(w *world) { delete(w.workflows, "w"); w.workflow("", 1, "role lead") }, "guest sre-1", map[string]string{"guest": others}, "APPROVED"},
 	}
 }
 
@@ -164,6 +164,27 @@ func (w *world) suspend(id string) {
 	}
 	if w.Registry, _, err = w.Registry.With(changes); err != nil {
 		panic(err)
+	}
+}
+
+// TestWhoLostTheRoleOfVotersHasNoVote: whatever else a workflow asks for, whoever
+// votes, breaks a glass or reviews has the role approver when that counts.
+func TestWhoLostTheRoleOfVotersHasNoVote(t *testing.T) {
+	w := asking(t)
+	w.workflow("w", 2, "group payments")
+	w.open(t)
+	if why := w.say("guest"); !strings.Contains(why, "has the role approver") {
+		t.Errorf("who never had it is refused with %q", why)
+	}
+	if why := w.say("dev-1"); why != "" {
+		t.Fatal(why)
+	}
+	w.Registry = snapshot(t, strings.Replace(people, `"dev-1":   {`, `"dev-1":   {"roles": ["no voter"], `, 1))
+	if why := w.say("dev-2"); why != "" || w.outcome() != "1 more vote" {
+		t.Errorf("with a vote of somebody who has it no more it is %q, %q", w.outcome(), why)
+	}
+	if why := w.say("sre-1"); why != "" || w.outcome() != "APPROVED" {
+		t.Errorf("with one more it is %q, %q", w.outcome(), why)
 	}
 }
 

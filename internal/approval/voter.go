@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,7 +92,16 @@ func (q Question) barred(c *Case, workflow, id string) string {
 	if !slices.ContainsFunc(q.voters(c, w), func(v pdl.Voter) bool { return c.is(id, v) }) {
 		return "the workflow asks others"
 	}
-	return q.unfit(c, w, id)
+	return cmp.Or(q.unfit(c, w, id), c.unable(id))
+}
+
+// unable says why the registry does not let somebody vote themselves, or "": a
+// role that was taken takes with it what they said before.
+func (c *Case) unable(id string) string {
+	if p, _ := c.Registry.Principal(id); !slices.Contains(p.Roles, Role) {
+		return "whoever votes has the role " + Role + " in the registry"
+	}
+	return ""
 }
 
 // unfit says why nobody would let a principal vote in a workflow, whether it

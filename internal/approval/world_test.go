@@ -29,6 +29,7 @@ const people = `{"registry": "v1",
     "dev-1":   {"groups": ["payments"]},
     "dev-2":   {"groups": ["payments"]},
     "lead":    {"roles": ["lead"]},
+    "guest":   {"roles": ["no voter"], "groups": ["payments"]},
     "manager": {"owner": "sre-1", "roles": ["sre"]}},
   "services": {
     "bot-1": {}, "bot-2": {}, "sre-bot": {"roles": ["sre"]}, "owners-bot": {"owner": "owner", "roles": ["sre"]},
@@ -46,12 +47,33 @@ type world struct {
 	workflows map[string]pdl.Approval
 }
 
+// everybodyMayVote gives the role that whoever votes has to all people and
+// services, but those who are to be without.
+func everybodyMayVote(tree any) {
+	for _, kind := range []string{"people", "services"} {
+		all, _ := tree.(map[string]any)[kind].(map[string]any)
+		for _, one := range all {
+			p := one.(map[string]any)
+			roles, _ := p["roles"].([]any)
+			if i := slices.Index(roles, any("no voter")); i >= 0 {
+				p["roles"] = slices.Delete(roles, i, i+1)
+				continue
+			}
+			if !slices.Contains(roles, any("approver")) {
+				p["roles"] = append(roles, "approver")
+			}
+		}
+	}
+}
+
+// snapshot is the registry of a text.
 func snapshot(t *testing.T, text string) *registry.Snapshot {
 	t.Helper()
 	var tree any
 	if err := json.Unmarshal([]byte(text), &tree); err != nil {
 		t.Fatal(err)
 	}
+	everybodyMayVote(tree)
 	doc, err := registry.ReadDocument(tree)
 	if err != nil {
 		t.Fatal(err)
