@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,10 +57,38 @@ func glassChanges(older, newer *Policy) string {
 		case now.BreakGlass == nil:
 			list = append(list, now.Name+" lost break_glass")
 		case !reflect.DeepEqual(was.BreakGlass, now.BreakGlass):
-			list = append(list, now.Name+" has another break_glass")
+			list = append(list, glassDifferences(now.Name, was.BreakGlass, now.BreakGlass)...)
 		}
 	}
 	return strings.Join(list, "; ")
+}
+
+func glassDifferences(name string, old, now *pdl.BreakGlass) (list []string) {
+	for _, m := range []struct {
+		what     string
+		was, are any
+	}{
+		{"of", votersText(old.Of), votersText(now.Of)},
+		{"min_reason", old.MinReason, now.MinReason},
+		{"expires", glassTime(old), glassTime(now)},
+		{"review.of", votersText(old.Review.Of), votersText(now.Review.Of)},
+		{"review.within", old.Review.Within, now.Review.Within},
+	} {
+		if was, is := fmt.Sprint(m.was), fmt.Sprint(m.are); was != is {
+			list = append(list, fmt.Sprintf("%s: break_glass.%s was %s and is %s", name, m.what, was, is))
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, name+" has another break_glass")
+	}
+	return list
+}
+
+func glassTime(g *pdl.BreakGlass) string {
+	if g.Expires == 0 {
+		return "as long as the request waits"
+	}
+	return g.Expires.String()
 }
 
 // workflow returns the approval document of a rule, or nil.
