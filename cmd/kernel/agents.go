@@ -58,7 +58,7 @@ func (c *cli) agentsListCommand() *cobra.Command {
 		}),
 	}
 	settingFlags(cmd, "server", "token", "token-file", "data")
-	cmd.Flags().StringVar(&kind, "kind", "", "only of this `KIND`: agent, person or service")
+	cmd.Flags().StringVar(&kind, "kind", "", "only those that are an `agent|person|service`")
 	cmd.Flags().StringVar(&status, "status", "", "only in this `STATUS`: active, suspended or retired")
 	jsonFlag(cmd, &asJSON)
 	return cmd

@@ -44,7 +44,7 @@ func (c *cli) agentsAddCommand() *cobra.Command {
   kernel agents add person-001 --kind person --role lead --dry-run`,
 		Args: arguments(1, 1, "ID"),
 	}
-	cmd.Flags().StringVar(&r.kind, "kind", string(registry.Agent), "what it is, a `KIND`: agent, person or service")
+	cmd.Flags().StringVar(&r.kind, "kind", string(registry.Agent), "what it is, an `agent|person|service`")
 	c.register(cmd, &r)
 	return cmd
 }

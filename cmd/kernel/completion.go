@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/strixlabs/execution-kernel"
-	"github.com/strixlabs/execution-kernel/internal/ledger"
 )
 
 // completeValues has shells complete the values of flags that take one of a
@@ -40,9 +39,7 @@ func completeValues(cmd *cobra.Command) {
 func valuesOf(metavar string) (words []string) {
 	switch metavar {
 	case "KIND":
-		for _, k := range ledger.Kinds() {
-			words = append(words, string(k))
-		}
+		words = entryKinds()
 	case "ROLE":
 		for _, r := range kernel.Roles() {
 			words = append(words, string(r))

@@ -62,7 +62,7 @@ list only "kernel log verify" tells.`,
 	}
 	settingFlags(cmd, "data", "store")
 	f := cmd.Flags()
-	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: decision, refusal, policy, token, access, registry, bundle, event, grant, grantkey, witness, approval, breakglass")
+	f.StringVar(&s.kind, "kind", "", "only entries of this `KIND`: "+strings.Join(entryKinds(), ", "))
 	f.StringVar(&s.agent, "agent", "", "only decisions about the agent `ID`")
 	f.StringVar(&s.action, "action", "", "only decisions on this `ACTION`")
 	f.StringVar(&s.decision, "decision", "", "only this `DECISION`: ALLOW, DENY or REQUIRE_APPROVAL")
@@ -79,11 +79,7 @@ func (s selection) query(now time.Time) (store.Query, error) {
 	q := store.Query{
 		Kind: s.kind, Agent: s.agent, Action: s.action, Decision: s.decision, Caller: s.caller, Newest: true, Limit: s.limit,
 	}
-	var kinds []string
-	for _, k := range ledger.Kinds() {
-		kinds = append(kinds, string(k))
-	}
-	if err := oneOf("--kind", s.kind, kinds); err != nil {
+	if err := oneOf("--kind", s.kind, entryKinds()); err != nil {
 		return q, err
 	}
 	if err := oneOf("--decision", s.decision, kernel.EffectNames()); err != nil {
@@ -98,6 +94,14 @@ func (s selection) query(now time.Time) (store.Query, error) {
 	}
 	q.Until, err = moment("--until", s.until, now)
 	return q, err
+}
+
+// entryKinds are the kinds of entries, for --kind.
+func entryKinds() (kinds []string) {
+	for _, k := range ledger.Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	return kinds
 }
 
 func oneOf(flag, word string, words []string) error {
