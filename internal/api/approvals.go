@@ -219,7 +219,7 @@ func (d *door) follow(c *call, q gate.ApprovalQuery, list []gate.ApprovalView) {
 	}
 }
 
-// stillKnown makes sure that the token of a stream was not revoked meanwhile.
+// stillKnown makes sure that the token of a call that lasts was not revoked meanwhile.
 func (d *door) stillKnown(c *call) error { return d.authenticate(c) }
 
 // sendChanges sends the approvals that are not as they were sent last, and

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/strixlabs/execution-kernel"
 	"github.com/strixlabs/execution-kernel/internal/gate"
@@ -101,6 +102,47 @@ func TestACallThatWaitsIsAnsweredWithWhatPeopleAllowed(t *testing.T) {
 		if d.Decision != kernel.Allow || d.Answers != asked.ID || d.Grant.Token == "" || d.Grant.ID != d.ID {
 			t.Errorf("the answer is %+v", d)
 		}
+	}
+}
+
+// TestWhoseTokenWasRevokedWhileItWaitedIsToldNothing: what people allow later
+// is not for who has no token any more.
+func TestWhoseTokenWasRevokedWhileItWaitedIsToldNothing(t *testing.T) {
+	h := newHouse(t, nil)
+	people := h.withPeople()
+	h.do(h.as(kernel.RoleAgent, "POST", "/v1/decisions", deployTo("production", `,"grant":true`)))
+	asked := h.pending()
+	secret, tok, err := h.gate.CreateToken(t.Context(), admin, token.Spec{Name: "second", Role: kernel.RoleAgent, Agent: "agent-001"})
+	must(t, err)
+	got := make(chan answer, 1)
+	go func() { got <- h.do(h.with(secret, "GET", "/v1/decisions/"+asked.ID+"?wait=60s", "")) }()
+	time.Sleep(300 * time.Millisecond) // whether it waits by then or is refused at once, it is told nothing
+	must(t, h.gate.RevokeToken(t.Context(), admin, tok.ID))
+	h.approves(people["person-001"], asked)
+	if a := h.approves(people["person-002"], asked); a.status != http.StatusOK || !strings.Contains(a.body, `"APPROVED"`) {
+		t.Fatalf("the second vote: %d %s", a.status, a.body)
+	}
+	isProblem(t, "the call that waited", <-got, http.StatusUnauthorized, kernel.Unauthenticated)
+}
+
+// TestWhoAskedAndWaitsWithARevokedTokenIsNoCallerAnyMore: nor is it recorded as
+// one that was refused.
+func TestWhoAskedAndWaitsWithARevokedTokenIsNoCallerAnyMore(t *testing.T) {
+	h := newHouse(t, nil)
+	people := h.withPeople()
+	got := make(chan answer, 1)
+	go func() {
+		got <- h.do(h.as(kernel.RoleAgent, "POST", "/v1/decisions", deployTo("production", `,"grant":true,"wait":"60s"`)))
+	}()
+	asked := h.pending()
+	must(t, h.gate.RevokeToken(t.Context(), admin, tokenOf(t, h, "agent-001")))
+	h.approves(people["person-001"], asked)
+	if a := h.approves(people["person-002"], asked); a.status != http.StatusOK || !strings.Contains(a.body, `"REQUESTER_REVOKED"`) {
+		t.Fatalf("the second vote: %d %s", a.status, a.body)
+	}
+	isProblem(t, "the call that waited", <-got, http.StatusUnauthorized, kernel.Unauthenticated)
+	if e := h.last(); e.Refusal != nil {
+		t.Errorf("the last entry is %+v", e)
 	}
 }
 

@@ -40,6 +40,10 @@ func (d *door) awaited(c *call, decision kernel.Decision, wait time.Duration) (r
 		if err != nil {
 			return reply{}, err
 		}
+		if err := d.stillKnown(c); err != nil {
+			c.known = false // nothing is recorded as theirs any more
+			return reply{}, err
+		}
 		decision = later
 	}
 	return jsonReply(http.StatusOK, decision), nil
