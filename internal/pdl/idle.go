@@ -120,7 +120,7 @@ func (r *Rule) covers(other *Rule) bool {
 		}
 	}
 	return r.When == nil || other.When != nil && r.When.Source == other.When.Source &&
-		(!strings.Contains(r.When.Source, "variables.") || maps.Equal(r.When.Variables, other.When.Variables))
+		(!strings.Contains(r.When.Source, "variables") || maps.Equal(r.When.Variables, other.When.Variables))
 }
 
 // obliges reports that r has all of these constraints, with these values.
