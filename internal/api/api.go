@@ -123,7 +123,8 @@ type door struct {
 	routes table
 
 	calls, probes, votes, pages, drains lane
-	places, ballots, bodies, waits      shares
+	places, ballots, bodies             shares
+	waits, streams                      shares // streams are among those that wait
 
 	stopping context.Context // ends when the server stops
 	stop     context.CancelFunc
@@ -169,6 +170,7 @@ func New(cfg Config) (http.Handler, error) {
 		ballots: shares{total: votesInFlight, each: ballotsEach},
 		bodies:  shares{total: int64(cfg.Limits.Bodies), each: int64(cfg.Limits.Bodies / 2)},
 		waits:   shares{total: maxWaiting, each: maxWaiting / 4},
+		streams: shares{total: maxStreams, each: streamsEach},
 	}, nil
 }
 

@@ -177,10 +177,16 @@ func (d *door) streamApprovals(c *call) (reply, error) {
 	if c.r.Method == http.MethodHead {
 		return reply{status: http.StatusOK, kind: "text/event-stream"}, nil
 	}
+	who := c.caller.Principal
+	if !d.streams.take(who, 1) {
+		return reply{}, overShare("too many streams of approvals are open, of this caller or of all")
+	}
 	if !d.park(c, maxStream) {
+		d.streams.give(who, 1)
 		return reply{}, overShare("too many calls wait for approvals")
 	}
 	return reply{status: http.StatusOK, kind: "text/event-stream", stream: func(c *call) {
+		defer d.streams.give(who, 1)
 		defer d.unpark(c)
 		d.follow(c, q, first)
 	}}, nil

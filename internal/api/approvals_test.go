@@ -279,6 +279,32 @@ func TestAStreamHasOnlyWhatItsCallerMaySee(t *testing.T) {
 	}
 }
 
+// TestOneCallerHasSomeStreams: each of them looks through all that is pending,
+// every second; one that was closed makes room.
+func TestOneCallerHasSomeStreams(t *testing.T) {
+	h := newHouse(t, nil)
+	people := h.withPeople()
+	asks := func() answer { return h.do(h.with(h.secrets[kernel.RoleAgent], "GET", "/v1/approvals/stream", "")) }
+	first := h.follow(h.secrets[kernel.RoleAgent])
+	for range 7 {
+		h.follow(h.secrets[kernel.RoleAgent])
+	}
+	isProblem(t, "a ninth", asks(), http.StatusServiceUnavailable, kernel.Unavailable)
+	h.do(h.as(kernel.RoleGateway, "POST", "/v1/decisions", deployTo("production", "")))
+	h.follow(people["person-001"]).want(h.pending().ID, "PENDING", 0)
+	first.resp.Body.Close()
+	for range 200 {
+		resp, err := http.DefaultClient.Do(h.with(h.secrets[kernel.RoleAgent], "GET", "/v1/approvals/stream", ""))
+		must(t, err)
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("one that was closed makes no room")
+}
+
 // tokenOf is the id of the token with a name.
 func tokenOf(t *testing.T, h *house, name string) string {
 	t.Helper()

@@ -10,6 +10,13 @@ import (
 // at once. They have no part in what bounds the other calls.
 const maxWaiting = 1024
 
+// Streams look for changes again and again, each through all that is pending, so
+// that there are fewer of them, and of one caller some.
+const (
+	maxStreams  = 128
+	streamsEach = 8
+)
+
 // graceOfWait is what a call that waited has left to send its answer.
 const graceOfWait = 10 * time.Second
 
