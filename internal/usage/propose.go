@@ -335,6 +335,7 @@ func (s *Seen) Text() string {
 		return fmt.Sprintf("%v..%v", time.Duration(s.Min), time.Duration(s.Max))
 	case pdl.Enum:
 		return strings.Join(s.Values, ", ") + " of " + strings.Join(s.Type.Values, ", ")
+	default:
+		return strings.Join(s.Values, ", ")
 	}
-	return strings.Join(s.Values, ", ")
 }
