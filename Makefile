@@ -47,7 +47,7 @@ test: ## every test, with everything it needs (Go modules and tools are fetched)
 	$(say) 'tests'
 	@scripts/postgres.sh
 	@scripts/solvers.sh
-	@$(GO) test ./...
+	@$(GO) test -timeout 20m ./...
 	$(say) 'tests with the race detector$(if $(RACE),, LEFT OUT: it needs a C compiler, and there is none)'
 	@$(if $(RACE),CGO_ENABLED=1 $(GO) test -race -short $(RACE_PACKAGES),true)
 	$(say) 'policies'

@@ -25,34 +25,18 @@ func TestWithoutASolverTheHintSaysHowToGetOne(t *testing.T) {
 	}
 }
 
-// TestExamplesAreTests: the test document of every example of the verification
-// cases compiles with its bundle and passes.
-func TestExamplesAreTests(t *testing.T) {
-	prover := proverOf(t, app.ProveConfig{Solver: "cvc5"})
-	files, _ := verificationCases(t)
-	shown := 0
-	for _, file := range files {
-		sources, err := app.ReadBundles([]string{file})
-		if err != nil {
-			t.Fatal(err)
-		}
-		proof, err := prover.Properties(t.Context(), sources)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, q := range proof.Questions {
-			for _, x := range q.Examples {
-				if x.Test == "" && strings.Contains(string(x.Request), "null") {
-					continue // which no test can hold
-				}
-				shown++
-				pasteTest(t, file, q.Name, x)
+func examplesAreTests(t *testing.T, file string, proof *app.Proof) (shown int) {
+	t.Helper()
+	for _, q := range proof.Questions {
+		for _, x := range q.Examples {
+			if x.Test == "" && strings.Contains(string(x.Request), "null") {
+				continue // which no test can hold
 			}
+			shown++
+			pasteTest(t, file, q.Name, x)
 		}
 	}
-	if shown < 40 {
-		t.Errorf("only %d examples were shown", shown)
-	}
+	return shown
 }
 
 func pasteTest(t *testing.T, file, name string, x app.ProofExample) {
