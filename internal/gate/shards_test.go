@@ -74,8 +74,7 @@ func (f *cluster) checked(t *testing.T) ledger.Report {
 	return report
 }
 
-// evaluated is checked without the facts: an event reads nothing, so one that is
-// recorded after a decision of another shard may have an instant before it.
+// evaluated is checked without the facts.
 func (f *cluster) evaluated(t *testing.T, s store.Store) ledger.Report {
 	t.Helper()
 	report, err := ledger.Verify(t.Context(), s, ledger.Trust{VerifierKey: f.signer.VerifierKey(), Records: true})

@@ -51,6 +51,10 @@ type group struct {
 // was ever set back.
 const kept = 48 * time.Hour
 
+// keptBack is the same without a zone: whoever counts a log of several nodes
+// again goes back as far as their clocks and commits are apart.
+const keptBack = 10 * time.Second
+
 func newFact(s *pdl.Schema, declared *pdl.Fact) *fact {
 	f := &fact{Fact: declared, groups: map[string]*group{}}
 	for _, p := range declared.By {
@@ -104,7 +108,7 @@ func (f *fact) forget() {
 	if f.live < worthwhile && f.live < len(f.items) || f.live*2 < len(f.items) {
 		return
 	}
-	until := f.start.UnixNano()
+	until := f.start.Add(-keptBack).UnixNano()
 	if f.Within.Zone != nil {
 		until = f.start.Add(-kept).UnixNano()
 	}
@@ -173,9 +177,8 @@ func (f *fact) add(e *Event) step {
 	it.group = g
 	g.items++
 	f.groups[key] = g
-	s := step{fact: f, item: it, last: g.last}
 	f.insert(it)
-	return s
+	return step{fact: f, item: it}
 }
 
 // insert puts an item in its place in time, almost always the last.
@@ -195,18 +198,19 @@ func (f *fact) insert(it *item) {
 }
 
 // remove takes an item out again that was added last.
-func (f *fact) remove(it *item, last int64) {
+func (f *fact) remove(it *item) {
 	for i := len(f.items) - 1; i >= 0; i-- {
 		if f.items[i] != it {
 			continue
 		}
-		if i < f.live {
-			f.live--
-		} else {
-			it.group.last = last
-			f.uncount(it)
-		}
+		live := i >= f.live
 		f.items = slices.Delete(f.items, i, i+1)
+		if live {
+			f.uncount(it)
+			f.findLast(it.group)
+		} else {
+			f.live--
+		}
 		f.release(it.group)
 		return
 	}

@@ -52,7 +52,6 @@ type History struct {
 type step struct {
 	fact  *fact
 	item  *item
-	last  int64     // of its group before
 	taken bool      // it was taken out
 	early ulid.ULID // released before it was added; no fact is touched
 }
@@ -156,7 +155,7 @@ func (h *History) find(name string) (int, bool) {
 }
 
 // Facts returns what the named facts are for a request at an instant, which
-// never lies before that of an earlier call. Counts and sums that are 0, and a
+// lies at most ten seconds before that of an earlier call. Counts and sums that are 0, and a
 // last event that there was not, are left out; so it may be nil. A total beyond
 // 2^53−1 is given as that.
 func (h *History) Facts(subject *kernel.Request, names []string, now time.Time) (map[string]any, error) {
@@ -215,7 +214,7 @@ func (h *History) UndoTo(mark int) {
 			h.undoRelease(s)
 			continue
 		}
-		s.fact.remove(s.item, s.last)
+		s.fact.remove(s.item)
 	}
 	h.journal = h.journal[:mark]
 }

@@ -274,8 +274,30 @@ func TestFactsAreWhatCountingEveryEventGives(t *testing.T) {
 			if len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
 				t.Fatalf("seed %d, step %d, at %s: Facts = %v, want %v", seed, i, now, got, want)
 			}
+			before := now.Add(-time.Duration(rng.Int64N(int64(10 * time.Second)))) // a decision of another shard's
+			sums, wantSums := facts(t, h, r, before), naive(s, until(all, before), r, before)
+			for _, name := range []string{"count_1h", "payees_2h", "sum_day", "tried_1h"} {
+				if sums[name] != wantSums[name] {
+					t.Fatalf("seed %d, step %d, back at %s: %s = %v, want %v", seed, i, before, name, sums[name], wantSums[name])
+				}
+			}
+			if again := facts(t, h, r, now); !reflect.DeepEqual(again, got) {
+				t.Fatalf("seed %d, step %d, at %s again: Facts = %v, want %v", seed, i, now, again, got)
+			}
 		}
 	}
+}
+
+// until is events as if none lay after an instant: whoever asks there is told
+// of all the same.
+func until(all []happened, now time.Time) (list []happened) {
+	for _, e := range all {
+		if e.At.After(now) {
+			e.At = now
+		}
+		list = append(list, e)
+	}
+	return list
 }
 
 func keptOf(all []happened) []happened {

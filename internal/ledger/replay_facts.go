@@ -24,14 +24,18 @@ type FactsReport struct {
 // facts than what happened before it in the log comes to is a finding, as is an
 // entry that cannot be read. load returns the program of a version.
 //
-// What two shards did in the same nanosecond has no order of its own; it is
-// taken in one in which the facts are those recorded, where there is one.
+// What two shards did within [unseenFor] of each other may have been committed
+// in another order than that of the instants: whoever only counts reads nothing
+// that would move its instant. So a decision that comes out otherwise is a
+// finding where no order of these entries, each shard's in its own, explains it
+// and the decisions around it; also where there are too many orders to tell.
 func ReplayFacts(ctx context.Context, r store.Reader, load func(version string) (*eval.Program, error)) (FactsReport, error) {
 	parts, err := everything(ctx, r)
 	if err != nil {
 		return FactsReport{}, err
 	}
 	f := &counting{ctx: ctx, reader: r, load: load, at: map[int]uint64{}, programs: map[string]*eval.Program{}}
+	f.many = len(parts) > 1
 	var streams []*stream
 	for _, p := range parts {
 		next, stop := iter.Pull2(r.Entries(ctx, store.Query{Shard: p.shard}))
@@ -44,6 +48,9 @@ func ReplayFacts(ctx context.Context, r store.Reader, load func(version string) 
 	}
 	for {
 		first := f.choose(streams)
+		if first == nil || f.doubted(first.row.Instant) {
+			f.settle()
+		}
 		if first == nil {
 			return f.FactsReport, ctx.Err()
 		}
@@ -59,7 +66,12 @@ type stream struct {
 	to    uint64
 	next  func() (store.Entry, error, bool)
 
-	there   bool // there is an entry
+	there bool // there is an entry
+	told
+}
+
+// A told is what an entry says about facts.
+type told struct {
 	row     store.Entry
 	entry   Entry
 	event   past.Event
@@ -75,7 +87,10 @@ type counting struct {
 	ctx       context.Context
 	reader    store.Reader
 	load      func(version string) (*eval.Program, error)
-	at        map[int]uint64 // entries of each shard that were taken
+	many      bool           // shards
+	at        map[int]uint64 // entries of each shard that were taken for good
+	recent    []*recent      // what was taken since, and may have happened in another order
+	doubts    []*recent      // those of the last instant that came out otherwise
 	programs  map[string]*eval.Program
 	histories []versioned // of the versions that decided last
 }
@@ -99,7 +114,7 @@ func (f *counting) advance(s *stream) error {
 		if s.there = more && row.Seq < s.to; !s.there {
 			return nil
 		}
-		*s = stream{shard: s.shard, to: s.to, next: s.next, there: true, row: row}
+		*s = stream{shard: s.shard, to: s.to, next: s.next, there: true, told: told{row: row}}
 		if err := f.read(s); err != nil {
 			f.entry(s.shard, row.Seq, "%v", err)
 			continue
@@ -164,7 +179,7 @@ func (f *counting) choose(streams []*stream) *stream {
 func (f *counting) consistent(list []*stream) *stream {
 	var fitting []*stream
 	for _, s := range list {
-		if len(s.names) > 0 && f.compare(s) == nil {
+		if len(s.names) > 0 && f.compare(&s.told) == nil {
 			fitting = append(fitting, s)
 		}
 	}
@@ -196,7 +211,7 @@ func (f *counting) leaves(s *stream, others []*stream) bool {
 		defer h.UndoTo(mark)
 	}
 	for _, o := range others {
-		if o != s && f.compare(o) != nil {
+		if o != s && f.compare(&o.told) != nil {
 			return false
 		}
 	}
@@ -205,25 +220,30 @@ func (f *counting) leaves(s *stream, others []*stream) bool {
 
 // take compares an entry and lets it happen.
 func (f *counting) take(s *stream) error {
+	r := &recent{shard: s.shard, told: s.told}
 	if len(s.names) > 0 {
 		f.Decisions++
-		if err := f.compare(s); err != nil {
-			f.entry(s.shard, s.row.Seq, "%v", err)
+		if err := f.compare(&s.told); err != nil {
+			f.doubt(r, err)
 		}
 	}
-	if s.counts {
-		for _, h := range f.histories {
-			event := s.event
-			h.Add(&event)
-			h.Keep()
-		}
-	}
-	f.at[s.shard] = s.row.Seq + 1
+	f.happened(r)
 	return f.advance(s)
 }
 
+// doubt notes that a decision comes out otherwise: a finding, unless another
+// shard's entries may have come in another order.
+func (f *counting) doubt(r *recent, problem error) {
+	r.problem = problem
+	if !f.many {
+		f.entry(r.shard, r.row.Seq, "%v", problem)
+		return
+	}
+	f.doubts = append(f.doubts, r)
+}
+
 // compare counts the facts of a decision.
-func (f *counting) compare(s *stream) error {
+func (f *counting) compare(s *told) error {
 	h, err := f.history(s)
 	if err != nil {
 		return err
@@ -238,13 +258,13 @@ func (f *counting) compare(s *stream) error {
 	}
 	for _, name := range s.names {
 		if !reflect.DeepEqual(got[name], want[name]) {
-			return fmt.Errorf("its fact %s was %s, the entries before it come to %s", name, told(want[name]), told(got[name]))
+			return fmt.Errorf("its fact %s was %s, the entries before it come to %s", name, orNothing(want[name]), orNothing(got[name]))
 		}
 	}
 	return fmt.Errorf("it recorded a fact that no rule for its action can read")
 }
 
-func told(v any) string {
+func orNothing(v any) string {
 	if v == nil {
 		return "nothing"
 	}
@@ -252,7 +272,7 @@ func told(v any) string {
 }
 
 // history returns the history of the policy that a decision was made by.
-func (f *counting) history(s *stream) (*past.History, error) {
+func (f *counting) history(s *told) (*past.History, error) {
 	version := s.entry.Decision.Verdict.PolicyVersion
 	for _, h := range f.histories {
 		if h.version == version {
@@ -270,7 +290,7 @@ func (f *counting) history(s *stream) (*past.History, error) {
 }
 
 // fill adds what was taken already, as far back as facts look at an entry.
-func (f *counting) fill(h *past.History, s *stream) error {
+func (f *counting) fill(h *past.History, s *told) error {
 	spans := h.Spans(s.entry.Instant)
 	if len(spans) == 0 {
 		return nil
@@ -282,7 +302,7 @@ func (f *counting) fill(h *past.History, s *stream) error {
 		}
 	}
 	for shard, taken := range f.at {
-		for row, err := range f.reader.Entries(f.ctx, store.Query{Shard: shard, Since: since.UnixNano()}) {
+		for row, err := range f.reader.Entries(f.ctx, store.Query{Shard: shard, Since: since.Add(-2 * unseenFor).UnixNano()}) {
 			if err != nil {
 				return err
 			}
@@ -299,5 +319,8 @@ func (f *counting) fill(h *past.History, s *stream) error {
 		}
 	}
 	h.Keep()
+	for _, r := range f.recent {
+		r.happen(h)
+	}
 	return nil
 }
