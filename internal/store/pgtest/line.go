@@ -101,7 +101,7 @@ func (p *relay) serve() {
 		}
 		far, err := net.Dial("unix", p.server)
 		if err != nil {
-			near.Close()
+			_ = near.Close()
 			continue
 		}
 		p.mu.Lock()
@@ -114,8 +114,8 @@ func (p *relay) serve() {
 
 func (p *relay) pass(to, from net.Conn) {
 	_, _ = io.Copy(whileWhole{p, to}, from)
-	to.Close()
-	from.Close()
+	_ = to.Close()
+	_ = from.Close()
 }
 
 // whileWhole writes to a connection, and nowhere while the line is cut.
@@ -148,7 +148,7 @@ func (p *relay) Mend() error {
 	defer p.mu.Unlock()
 	p.cut = false
 	for _, c := range p.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	p.conns = nil
 	return nil

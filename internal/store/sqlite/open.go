@@ -180,7 +180,7 @@ func createFile(path string) error {
 // Every statement is run on the connection that commits.
 var writerPragmas = []string{
 	"journal_mode=WAL",
-	"synchronous=FULL", // each commit waits for the flush
+	"synchronous=FULL", // each commit waits for the flush, which what is gathered needs too
 	"fullfsync=ON",     // on macOS fsync alone does not reach the disk
 	"checkpoint_fullfsync=ON",
 	"secure_delete=ON",
