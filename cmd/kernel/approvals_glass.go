@@ -78,12 +78,13 @@ func (c *cli) reviewCommand() *cobra.Command {
 	return cmd
 }
 
-// openReviews says which reviews wait, for whom and until when.
+// openReviews says until when reviews wait, which and for whom: what a list cuts
+// off comes last.
 func openReviews(b *client.BrokenGlass) []string {
 	var list []string
 	for _, r := range b.Reviews {
 		if r.By == "" {
-			list = append(list, fmt.Sprintf("%s asks %s until %s", r.Workflow, strings.Join(r.Asks, ", "), r.DueAt.UTC().Format(time.RFC3339)))
+			list = append(list, fmt.Sprintf("until %s %s asks %s", r.DueAt.UTC().Format(time.RFC3339), r.Workflow, strings.Join(r.Asks, ", ")))
 		}
 	}
 	return list
