@@ -229,7 +229,7 @@ func (a *analyst) loopKey(e ast.Expr, name string) string { return fmt.Sprintf("
 
 // shown is a term as people write it, or "" where it is long.
 func (a *analyst) shown(e ast.Expr) string {
-	if path := pathOf(e); path != "" {
+	if path := PathOf(e); path != "" {
 		return path
 	}
 	if e.Kind() != ast.CallKind {

@@ -86,7 +86,7 @@ func (b *Bundle) readsOf(e ast.Expr) (read []string) {
 		if e.Kind() != ast.SelectKind {
 			return
 		}
-		root, name := pathOf(e.AsSelect().Operand()), e.AsSelect().FieldName()
+		root, name := PathOf(e.AsSelect().Operand()), e.AsSelect().FieldName()
 		switch {
 		case root == "facts":
 			read = append(read, b.readsOfFact(name)...)

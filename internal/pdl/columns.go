@@ -9,7 +9,7 @@ import (
 // listOf returns the path of the list of records that a woven expression is,
 // or "".
 func (t *typing) listOf(e ast.Expr) string {
-	path := pathOf(e)
+	path := PathOf(e)
 	if m, known := t.member(path); known && m.typ.IsRecords() {
 		return path
 	}
@@ -66,7 +66,7 @@ func (v *verifier) memberOf(e ast.Expr) (m member, path string, ok bool) {
 		m, ok = v.weaver.typing.elements[v.scopeOf(operand.AsIdent()).list][s.FieldName()]
 		return m, operand.AsIdent() + "." + s.FieldName(), ok
 	default:
-		path = pathOf(operand) + "." + s.FieldName()
+		path = PathOf(operand) + "." + s.FieldName()
 		m, ok = v.weaver.typing.member(path)
 		return m, path, ok
 	}

@@ -140,7 +140,7 @@ func (s signature) fits(call ast.CallExpr) bool {
 func (w *weaver) unknownFunction(e ast.Expr, name string) {
 	at := w.spotOf(e)
 	if call := e.AsCall(); call.IsMemberFunction() {
-		root, _, _ := strings.Cut(pathOf(call.Target()), ".")
+		root, _, _ := strings.Cut(PathOf(call.Target()), ".")
 		if i := slices.IndexFunc(laterRoots, func(l later) bool { return l.word == root }); i >= 0 {
 			w.fail(w.spotOf(call.Target()), "", "%s", laterRoots[i].sentence)
 			return

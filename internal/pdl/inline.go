@@ -84,7 +84,7 @@ func (w *weaver) id(e ast.Expr) int64 {
 // spotOf returns where an expression of the current passage stands: paths from
 // their root, the rest at the token the parser remembers.
 func (w *weaver) spotOf(e ast.Expr) spot {
-	if path := pathOf(e); path != "" {
+	if path := PathOf(e); path != "" {
 		root := e
 		for root.Kind() == ast.SelectKind {
 			root = root.AsSelect().Operand()
@@ -119,14 +119,14 @@ func (w *weaver) nameOfCall(at int) spot {
 	return spot{w.from, start, max(at, start+1)}
 }
 
-// pathOf returns `a.b.c` for selections from an identifier, else "".
-func pathOf(e ast.Expr) string {
+// PathOf returns `a.b.c` for selections from an identifier, else "".
+func PathOf(e ast.Expr) string {
 	switch e.Kind() {
 	case ast.IdentKind:
 		return e.AsIdent()
 	case ast.SelectKind:
 		if s := e.AsSelect(); !s.IsTestOnly() {
-			if root := pathOf(s.Operand()); root != "" {
+			if root := PathOf(s.Operand()); root != "" {
 				return root + "." + s.FieldName()
 			}
 		}

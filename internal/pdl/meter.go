@@ -59,7 +59,7 @@ func (m *meter) all(steps int64, es ...ast.Expr) int64 {
 // short; every cost is linear in the length of a text, or grows more slowly.
 func (m *meter) loop(e ast.Expr) int64 {
 	q := quantifierOf(e)
-	over, path := m.bound(q.over), pathOf(q.over)
+	over, path := m.bound(q.over), PathOf(q.over)
 	elem := extent{n: over.elem}
 	if root, _, _ := strings.Cut(path, "."); slices.Contains(attributeRoots, root) {
 		elem.n = min(elem.n, kernel.MaxBody/max(over.n, 1)+1)
@@ -200,7 +200,7 @@ func (m *meter) selectBound(e ast.Expr) extent {
 	if a, ok := m.weaver.typing.elements[list][name]; ok && list != "" {
 		return typeBound(a.typ)
 	}
-	path := pathOf(e)
+	path := PathOf(e)
 	if d, ok := m.weaver.c.cel.constants[path]; ok {
 		return valueBound(d.Value)
 	}

@@ -97,7 +97,7 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 	if s.IsTestOnly() {
 		return w.presenceTest(e)
 	}
-	path := strings.Split(pathOf(e), ".")
+	path := strings.Split(PathOf(e), ".")
 	root := path[0]
 	switch {
 	case root == "" && isIndex(s.Operand()):
@@ -114,7 +114,7 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 	case root == "data":
 		return w.datum(e, path)
 	case root == "calendar":
-		w.fail(at, "write calendar.working_hours.active(context.now)", "%s is not a value; a calendar is asked whether it is active", clip(pathOf(e)))
+		w.fail(at, "write calendar.working_hours.active(context.now)", "%s is not a value; a calendar is asked whether it is active", clip(PathOf(e)))
 	case root == "variables" && len(path) == 2:
 		return w.variable(e, path[1])
 	case root == "variables":
@@ -123,7 +123,7 @@ func (w *weaver) selection(e ast.Expr) ast.Expr {
 		return w.copyOperand(e)
 	default:
 		if m, ok := w.walk(at, path); ok && m.typ.Kind == Record {
-			w.fail(at, w.c.near("", w.inside(path), "it has "), "%s is a record and no value", pathOf(e))
+			w.fail(at, w.c.near("", w.inside(path), "it has "), "%s is a record and no value", PathOf(e))
 		}
 		return w.chain(e)
 	}
@@ -178,7 +178,7 @@ func (w *weaver) copyOperand(e ast.Expr) ast.Expr {
 
 func (w *weaver) presenceTest(e ast.Expr) ast.Expr {
 	s := e.AsSelect()
-	path := strings.Split(pathOf(s.Operand()), ".")
+	path := strings.Split(PathOf(s.Operand()), ".")
 	at := w.spotOf(s.Operand())
 	if isIndex(s.Operand()) {
 		return w.ofElement(e)
@@ -255,7 +255,7 @@ func (w *weaver) datum(e ast.Expr, path []string) ast.Expr {
 
 // calendar copies `calendar.name`, which active() asks.
 func (w *weaver) calendar(e ast.Expr, s signature) ast.Expr {
-	at, path := w.spotOf(e), strings.Split(pathOf(e), ".")
+	at, path := w.spotOf(e), strings.Split(PathOf(e), ".")
 	switch {
 	case path[0] != "calendar" || len(path) != 2 || w.isLoop(path[0]):
 		w.fail(at, "write "+s.usage, "active() is asked of a calendar")

@@ -149,7 +149,7 @@ func (d *declared) anywhere(s string) bool {
 // loop variable over an attribute, when it has a closed set of values.
 func (v *verifier) declaredAs(e ast.Expr) *declared {
 	t := v.weaver.typing
-	path := pathOf(e)
+	path := PathOf(e)
 	if e.Kind() == ast.IdentKind {
 		if scope := v.scopeOf(path); scope != nil {
 			return scope.typ

@@ -81,12 +81,12 @@ func (c *compiler) textValues(e ast.Expr, covered *typing, list []string) ([]str
 		}
 		return c.textValues(e.AsCall().Args()[2], covered, list)
 	case ast.SelectKind:
-		root, name, _ := strings.Cut(pathOf(e), ".")
+		root, name, _ := strings.Cut(PathOf(e), ".")
 		if m := covered.members[root][name]; m.typ.Kind == Enum {
 			return add(m.typ.Values...)
 		}
 		for _, d := range c.bundle.Data {
-			if s, ok := d.Value.(string); ok && d.Path == pathOf(e) {
+			if s, ok := d.Value.(string); ok && d.Path == PathOf(e) {
 				return add(s)
 			}
 		}

@@ -33,7 +33,7 @@ func knownOf(r *pdl.Rule) known {
 }
 
 func (k known) learn(e ast.Expr) {
-	if path := pathOf(e); path != "" {
+	if path := pdl.PathOf(e); path != "" {
 		k.values[path] = []string{"true"}
 	}
 	if path := tested(e); path != "" {
@@ -51,12 +51,12 @@ func (k known) learn(e ast.Expr) {
 	case operators.LogicalNot:
 		if path := tested(args[0]); path != "" {
 			k.absent[path] = true
-		} else if path := pathOf(args[0]); path != "" {
+		} else if path := pdl.PathOf(args[0]); path != "" {
 			k.values[path] = []string{"false"}
 		}
 	default:
-		if len(args) == 2 && pathOf(args[0]) != "" {
-			k.compare(pathOf(args[0]), name, args[1])
+		if len(args) == 2 && pdl.PathOf(args[0]) != "" {
+			k.compare(pdl.PathOf(args[0]), name, args[1])
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (k known) compare(path, operator string, with ast.Expr) {
 // tested returns params.x of has(params.x), else "".
 func tested(e ast.Expr) string {
 	if e.Kind() == ast.SelectKind && e.AsSelect().IsTestOnly() {
-		if path := pathOf(e.AsSelect().Operand()); path != "" {
+		if path := pdl.PathOf(e.AsSelect().Operand()); path != "" {
 			return path + "." + e.AsSelect().FieldName()
 		}
 	}
@@ -139,18 +139,3 @@ func (k known) bound(path, operator string, n int64) {
 func before(n int64) int64 { return max(n, -1<<63+1) - 1 }
 
 func after(n int64) int64 { return min(n, 1<<63-2) + 1 }
-
-// pathOf returns params.card.limit of such an expression, else "".
-func pathOf(e ast.Expr) string {
-	switch e.Kind() {
-	case ast.IdentKind:
-		return e.AsIdent()
-	case ast.SelectKind:
-		if s := e.AsSelect(); !s.IsTestOnly() {
-			if path := pathOf(s.Operand()); path != "" {
-				return path + "." + s.FieldName()
-			}
-		}
-	}
-	return ""
-}
