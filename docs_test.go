@@ -32,7 +32,7 @@ type block struct {
 // tree, and compares what they print.
 func TestDocsRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("running the documents needs the commands linked and servers started; make test does it")
+		t.Skip("LEFT OUT with -short: the documents run for some seconds; make test runs them")
 	}
 	bin := buildCommands(t)
 	t.Run("docs/cli.md", func(t *testing.T) { checkReference(t, bin) })

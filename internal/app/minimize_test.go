@@ -15,7 +15,7 @@ import (
 func TestMinimizeReadsEveryShard(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it starts three kernels; make test does it")
+		t.Skip("LEFT OUT with -short: three kernels and a database take some seconds; make test runs it")
 	}
 	prover := proverOf(t, app.ProveConfig{Timeout: time.Minute})
 	url, list := nodes(t)

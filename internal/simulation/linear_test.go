@@ -37,7 +37,7 @@ func engines(t *testing.T, use func(t *testing.T, s store.Store)) {
 	t.Run("memory", func(t *testing.T) { use(t, &storetest.Memory{Clock: time.Now}) })
 	t.Run("PostgreSQL", func(t *testing.T) {
 		if cluster == nil {
-			t.Skip("there is no PostgreSQL on this machine")
+			t.Skip("LEFT OUT: there is no PostgreSQL on this machine")
 		}
 		url := cluster.Database(t)
 		if err := postgres.Migrate(t.Context(), url); err != nil {

@@ -235,7 +235,7 @@ func (r *race) redemptions(t *testing.T, s store.Store) map[string]int {
 // and started again.
 func TestAGrantIsRedeemedOnceAlthoughTheDatabaseIsKilled(t *testing.T) {
 	if cluster == nil {
-		t.Skip("there is no PostgreSQL on this machine")
+		t.Skip("LEFT OUT: there is no PostgreSQL on this machine")
 	}
 	grants := 500
 	if testing.Short() {

@@ -281,7 +281,7 @@ func (c *Cluster) URL(database string) string {
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	if c == nil {
-		t.Skip("no PostgreSQL on this machine")
+		t.Skip("LEFT OUT: there is no PostgreSQL on this machine")
 	}
 	name := ""
 	select {
@@ -336,7 +336,7 @@ func (s *Shared) Cluster(t testing.TB) *Cluster {
 	s.once.Do(func() { s.cluster, s.err = Start() })
 	switch {
 	case errors.Is(s.err, ErrMissing) && os.Getenv("CI") != "true":
-		t.Skip(s.err)
+		t.Skipf("LEFT OUT: %v", s.err)
 	case s.err != nil:
 		t.Fatalf("start PostgreSQL: %v", s.err)
 	}
